@@ -1,0 +1,53 @@
+"""What a set of weights needs to be used correctly; it travels inside the weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from .errors import ModelError
+from .structures import OARS, TARGET_SLOTS
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything inference must know beyond the case itself.
+
+    model: id of the architecture, and its arguments in ``network``.
+    spacing_mm: grid of the network (i, j, k); None in the first two means the case's own in-plane spacing.
+    margin_mm: slices kept above and below the targets; no dose is predicted beyond them.
+    structures: OAR distance-map channels in their order, after the targets PTV_High, PTV_Mid, PTV_Low.
+    missing_distance_mm: constant that stands in for a missing structure, "far outside", never 0 ("on the surface").
+    dose_range: dose / highest prescription that maps to [-1, 1]; ct_range_hu likewise.
+    """
+
+    model: str
+    network: dict[str, Any] = field(default_factory=dict)
+    spacing_mm: tuple[float, float, float] = (3.90625, 3.90625, 2.5)
+    margin_mm: float = 30.0
+    pad_multiple: int = 16
+    ct_range_hu: tuple[float, float] = (-1000.0, 1500.0)
+    dose_range: tuple[float, float] = (0.0, 1.15)
+    structures: tuple[str, ...] = OARS
+    required_structures: tuple[str, ...] = ()
+    distance_unit_mm: float = 100.0  # the paper's decimetre
+    distance_clip_mm: float = 200.0
+    missing_distance_mm: float = -200.0
+    diffusion: dict[str, Any] = field(default_factory=lambda: {"timesteps": 1000, "beta": [1e-4, 0.02], "output": "epsilon"})
+    steps: int = 8
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the conditioning channels, in the order of the arrays."""
+        return ("CT", "Prescription", *(f"SDM:{name}" for name in (*TARGET_SLOTS, *self.structures)))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """Raises ModelError for keys this version does not know: better no dose than one made differently."""
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown or "model" not in values:
+            raise ModelError(f"The weights' recipe cannot be read: unknown or missing keys {sorted(unknown) or ['model']}.")
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})

@@ -1,0 +1,1 @@
+"""The mathematics of diffusion: schedules and processes; no network, no patient."""

@@ -1,0 +1,1 @@
+"""DVH, differences, gamma, goals, scores and the report."""

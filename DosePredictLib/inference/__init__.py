@@ -1,0 +1,1 @@
+"""Weights and a case to a dose."""

@@ -1,0 +1,1 @@
+"""One sampling algorithm a file; each knows a function, not a network."""

@@ -1,0 +1,1 @@
+"""The background job: a folder, a protocol, a process."""
