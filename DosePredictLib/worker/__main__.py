@@ -1,0 +1,83 @@
+"""``python -m DosePredictLib.worker JOB``: runs the job of one folder, see protocol.py."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import Cancelled, DosePredictError, InputError
+from .parent import watch
+from .protocol import BAD_REQUEST, CANCELLED, DONE, FAILED, JobFolder, Progress, RequestError
+
+
+def main(arguments: list[str]) -> int:
+    """Exit codes: 0 done, 1 failed, 2 bad request (or unusable patient data), 3 cancelled."""
+    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+        print("Usage: python -m DosePredictLib.worker JOB, where JOB is a job folder.", file=sys.stderr)  # noqa: T201
+        return BAD_REQUEST
+    job = JobFolder(Path(arguments[0]).resolve())
+    _send_noise_to(job.log)
+    progress = Progress(job)
+    progress.emit("started", pid=os.getpid())
+    try:
+        outputs = _run(job, progress)
+    except BaseException as error:  # the last event must be written whatever happened
+        job.clear_output()
+        code, event = _explain(error)
+        progress.emit(**event)
+        return code
+    progress.emit("done", outputs=outputs)
+    return DONE
+
+
+def _run(job: JobFolder, progress: Progress) -> list[str]:
+    request = job.request()
+    signal.signal(signal.SIGTERM, _cancel)
+    watch(request.parent, lambda: _abandon(job))
+    from .job import run
+
+    run(job, request, progress)
+    return sorted(path.name for path in job.output.iterdir())
+
+
+def _explain(error: BaseException) -> tuple[int, dict[str, Any]]:
+    """Exit code and last event of an error; the log gets the lines of code, never values, which may be a patient's."""
+    if isinstance(error, (Cancelled, KeyboardInterrupt)):
+        return CANCELLED, {"event": "cancelled"}
+    sys.stderr.write("".join(["Traceback:\n", *traceback.format_tb(error.__traceback__), type(error).__name__, "\n"]))
+    sys.stderr.flush()
+    if isinstance(error, (DosePredictError, RequestError)):
+        code = BAD_REQUEST if isinstance(error, (InputError, RequestError)) else FAILED
+        return code, {"event": "failed", "kind": type(error).__name__, "reason": str(error)}
+    reason = f"The prediction stopped at an unexpected error of the program ({type(error).__name__})."
+    return FAILED, {"event": "failed", "kind": "Unexpected", "reason": reason}
+
+
+def _send_noise_to(log: Path) -> None:
+    """All that libraries print, from C code too, goes into the log; warnings of DICOM readers quote patient data and go nowhere."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.ERROR)
+
+
+def _cancel(*_: object) -> None:
+    raise Cancelled("The background process was asked to end.")
+
+
+def _abandon(job: JobFolder) -> None:
+    """Nobody is left to read a result or to remove the folder."""
+    job.remove()
+    os._exit(CANCELLED)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

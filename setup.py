@@ -1,0 +1,9 @@
+"""All else is in pyproject.toml; here only that Resources/ travels inside the library."""
+
+from setuptools import find_packages, setup
+
+setup(
+    packages=[*find_packages(include=["DosePredictLib", "DosePredictLib.*"]), "DosePredictLib._resources"],
+    package_dir={"DosePredictLib._resources": "Resources"},
+    package_data={"DosePredictLib._resources": ["**/*"]},
+)
