@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import GeometryError, Grid, Structure, Volume
 from .polygons import Crossings, coverage, crossings, overlaps, snapped
-from .resampling import resampled
+from .resample import resample
 
 SAME_PLANE_MM = 0.1  # contours closer than this lie on one plane; also the tilt allowed within one contour
 WIDEST_GAP = 1.5  # in typical plane spacings; a wider gap separates two islands and is left empty
@@ -205,12 +205,10 @@ def _intersect(lines: Crossings, polygons: int) -> bool:
 
 
 def _from_occupancy(occupancy: Volume, grid: Grid) -> Raster:
-    filled = np.argwhere(occupancy.array > 0)
-    if not len(filled):
+    if not occupancy.array.any():
         return _nothing(grid, 0.0, ["it has no filled voxel"])
     volume_cc = float(occupancy.array.sum(dtype=np.float64)) * occupancy.grid.voxel_volume_cc
-    array = occupancy.array if occupancy.grid.matches(grid) else resampled(occupancy, grid)
-    array = np.clip(array, 0, 1).astype(np.float32)
+    array = np.clip(resample(occupancy, grid, outside=0.0), 0, 1)
     used = [np.flatnonzero(array.any(axis=axes)) for axes in ((0, 1), (0, 2), (1, 2))]  # i, j, k
     if not used[0].size:
         return _nothing(grid, volume_cc, ["it lies outside the image"])
