@@ -1,0 +1,80 @@
+"""Blocks the two-dimensional diffusion networks share (ADM, Dhariwal and Nichol 2021)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(math.gcd(channels, 16), channels)
+
+
+def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+
+
+def zeroed(module: nn.Conv2d) -> nn.Conv2d:
+    """A convolution that starts as zero, so that a residual branch starts as nothing."""
+    nn.init.zeros_(module.weight)
+    nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    return module
+
+
+class TimeEmbedding(nn.Module):
+    """Sinusoids of the time step, then two linear layers: (batch,) -> (batch, width)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.frequencies = width // 2
+        self.mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, t: Tensor) -> Tensor:
+        rates = torch.exp(-math.log(10_000) * torch.arange(self.frequencies, device=t.device) / self.frequencies)
+        angles = t[:, None].float() * rates
+        return self.mlp(torch.cat([angles.cos(), angles.sin()], dim=1))
+
+
+class ResBlock(nn.Module):
+    """GN, SiLU, conv, AdaGN(f, e_t) = e_t^s GN(f) + e_t^b, SiLU, conv, plus the residual (DoseDiff, Eq. 11)."""
+
+    def __init__(self, inputs: int, outputs: int, time_width: int) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = group_norm(inputs), conv(inputs, outputs)
+        self.scale_shift = nn.Linear(time_width, 2 * outputs)
+        self.norm2, self.conv2 = group_norm(outputs), zeroed(conv(outputs, outputs))
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.scale_shift(F.silu(time))[:, :, None, None].chunk(2, dim=1)
+        h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+        return self.skip(x) + h
+
+
+class Level(nn.Module):
+    """Residual blocks at one resolution."""
+
+    def __init__(self, inputs: int, outputs: int, time_width: int, blocks: int = 2) -> None:
+        super().__init__()
+        sizes = [inputs] + [outputs] * blocks
+        self.blocks = nn.ModuleList(ResBlock(a, b, time_width) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x, time)
+        return x
+
+
+class Upsample(nn.Module):
+    """Nearest neighbour by two, then a convolution."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = conv(inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))

@@ -1,0 +1,104 @@
+"""A case to the channels a network is conditioned on, as its recipe says; the same code in training and in use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core import BODY, TARGET_SLOTS, Case, Grid, InputError, Recipe, Structure, Volume
+from .body import body_mask
+from .contours import rasterise
+from .distance_maps import signed_distance_mm
+from .resample import resample
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """What the network sees of a case. channels: (len(recipe.channels), k, j, i) float32. body: [k, j, i] bool."""
+
+    channels: np.ndarray
+    body: np.ndarray
+    grid: Grid
+    missing: tuple[str, ...]  # model names of structures the patient does not have
+
+
+def conditions(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = False) -> Conditions:
+    """Channels of ``case`` on ``grid``: CT, prescription map, then signed distance maps of targets and organs.
+
+    trust_air: the CT is already empty outside the patient (OpenKBP), so no body is looked for.
+    Raises InputError where a target or a required structure has no voxel on the grid.
+    """
+    body = np.ones(grid.shape, bool) if trust_air else body_on(case, grid)
+    targets = target_occupancies(case, grid)
+    organs = {name: _organ(case, name, grid) for name in recipe.structures}
+    _require(recipe, organs)
+    maps = [distance_channel(occupancy, grid, recipe) for occupancy in (*targets.values(), *organs.values())]
+    channels = [ct_channel(case.ct, grid, body, recipe), prescription_map(case, targets), *maps]
+    missing = tuple(name for name, occupancy in organs.items() if occupancy is None)
+    return Conditions(np.stack(channels).astype(np.float32), body, grid, missing)
+
+
+def ct_channel(ct: Volume, grid: Grid, body: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """HU clipped to the recipe's range and scaled to [-1, 1]; air outside the body, so that no couch is seen."""
+    low, high = recipe.ct_range_hu
+    hu = np.where(body, resample(ct, grid, outside=low), low)
+    return (np.clip(hu, low, high) - low) * (2 / (high - low)) - 1
+
+
+def prescription_map(case: Case, targets: dict[str, np.ndarray | None]) -> np.ndarray:
+    """Prescription as a share of the highest, inside the targets; 0 elsewhere."""
+    share = {slot: members[0].dose_gy / case.prescription.highest_gy for slot, members in case.prescription.slots().items()}
+    present = [share[slot] * occupancy for slot, occupancy in targets.items() if occupancy is not None]
+    return np.max(present, axis=0)
+
+
+def distance_channel(occupancy: np.ndarray | None, grid: Grid, recipe: Recipe) -> np.ndarray:
+    """Signed distance in the recipe's unit, clipped; a constant "far outside" for a missing structure."""
+    if occupancy is None or not (occupancy >= 0.5).any():
+        return np.full(grid.shape, recipe.missing_distance_mm / recipe.distance_unit_mm, np.float32)
+    clip = recipe.distance_clip_mm
+    return np.clip(signed_distance_mm(occupancy, grid), -clip, clip) / recipe.distance_unit_mm
+
+
+def target_occupancies(case: Case, grid: Grid) -> dict[str, np.ndarray | None]:
+    """Occupancy of each target slot; a lower level is what the higher ones leave of it (as in OpenKBP)."""
+    slots = case.prescription.slots()
+    taken = np.zeros(grid.shape, np.float32)
+    occupancies: dict[str, np.ndarray | None] = {}
+    for slot in TARGET_SLOTS:
+        own = [occupancy_on(case.structures[target.roi], grid) for target in slots.get(slot, ())]
+        occupancies[slot] = np.minimum(np.max(own, axis=0), 1 - taken) if own else None
+        taken = np.maximum(taken, np.max(own, axis=0)) if own else taken
+    if not (taken >= 0.5).any():
+        names = ", ".join(target.roi for target in case.prescription.targets)
+        raise InputError(f"None of the targets ({names}) fills a voxel of the CT; check that they are contoured on this CT.")
+    return occupancies
+
+
+def body_on(case: Case, grid: Grid) -> np.ndarray:
+    """The patient's body on ``grid``: the External contour, or what the CT shows as body where there is none."""
+    external = case.structure(BODY)
+    if external is not None:
+        return occupancy_on(external, grid) >= 0.5
+    found = Volume(body_mask(case.ct).astype(np.float32), case.ct.grid)
+    return resample(found, grid, outside=0.0) >= 0.5
+
+
+def occupancy_on(structure: Structure, grid: Grid) -> np.ndarray:
+    """Fraction of each voxel of ``grid`` inside the structure, float32 [k, j, i]."""
+    if structure.occupancy is not None and structure.occupancy.grid == grid:
+        return structure.occupancy.array.astype(np.float32)
+    return rasterise(structure, grid).on(grid)
+
+
+def _organ(case: Case, name: str, grid: Grid) -> np.ndarray | None:
+    structure = case.structure(name)
+    return None if structure is None else occupancy_on(structure, grid)
+
+
+def _require(recipe: Recipe, organs: dict[str, np.ndarray | None]) -> None:
+    for name in recipe.required_structures:
+        occupancy = organs.get(name)
+        if occupancy is None or not (occupancy >= 0.5).any():
+            raise InputError(f"The model needs {name}, which is missing, empty or outside the CT; contour it or map another ROI to it.")

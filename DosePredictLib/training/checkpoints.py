@@ -1,0 +1,47 @@
+"""Checkpoints from which a run goes on exactly: weights, their average, the optimiser and the step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ..core import ModelError
+
+
+@dataclass(eq=False)
+class State:
+    """Everything that changes during training; batches and noise follow from the step (see SliceSampler)."""
+
+    network: nn.Module
+    average: AveragedModel
+    optimizer: Optimizer
+    step: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def start(cls, network: nn.Module, *, learning_rate: float, weight_decay: float, ema: float) -> State:
+        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(ema))
+        optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
+        return cls(network, average, optimizer)
+
+    def save(self, path: Path) -> None:
+        """Whole or not at all."""
+        parts = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimizer")}
+        temporary = path.with_name(path.name + ".part")
+        torch.save({**parts, "step": self.step, "seconds": self.seconds}, temporary)
+        temporary.replace(path)
+
+    def load(self, path: Path, device: torch.device) -> None:
+        """Raises ModelError for a checkpoint of another architecture."""
+        stored = torch.load(path, map_location=device, weights_only=True)
+        try:
+            for name in ("network", "average", "optimizer"):
+                getattr(self, name).load_state_dict(stored[name])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ModelError(f"{path.name} does not fit this recipe: it was made with another architecture.") from error
+        self.step, self.seconds = stored["step"], stored["seconds"]

@@ -1,0 +1,65 @@
+"""A training recipe: the TOML file that says how weights are made."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..core import InputError, Recipe
+from .augmentation import Augmentation
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; every time is counted in optimiser steps. ema: decay of the moving average of the weights."""
+
+    seed: int = 0
+    steps: int = 9000
+    batch: int = 16
+    learning_rate: float = 1e-4
+    warmup: int = 200
+    weight_decay: float = 0.01
+    gradient_clip: float = 1.0
+    ema: float = 0.999
+    checkpoint_every: int = 500
+    validate_every: int = 1000
+    validation_patients: int = 4
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    recipe: Recipe
+    training: Settings
+    augmentation: Augmentation
+
+
+def read_recipe(path: Path) -> TrainingRecipe:
+    """Raises InputError for a file that cannot be read, and for keys it should not have."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"The training recipe {path.name} cannot be read: {error}.") from error
+    unknown = set(tables) - {"recipe", "training", "augmentation"}
+    if unknown or "recipe" not in tables:
+        raise InputError(f"The training recipe {path.name} needs the table [recipe] and knows no {sorted(unknown)}.")
+    return TrainingRecipe(
+        Recipe.from_dict(tables["recipe"]),
+        _filled(Settings, tables.get("training", {}), path),
+        _filled(Augmentation, tables.get("augmentation", {}), path),
+    )
+
+
+def _filled(kind: type[T], values: dict[str, Any], path: Path) -> T:
+    unknown = set(values) - {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    if unknown:
+        raise InputError(f"{path.name}: {kind.__name__} knows no setting {sorted(unknown)}.")
+    return kind(**values)
