@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +17,9 @@ POLL_S = 0.1
 GRACE_S = 20.0  # for a cancelled worker to end by itself: one call of the network
 
 
-def start(job: JobFolder, *, python: str = sys.executable, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+def start(
+    job: JobFolder, *, python: str = sys.executable, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """A worker for this job, deaf to the caller's Ctrl-C: it is stopped through the job folder."""
     environment = dict(os.environ if environment is None else environment)
     paths = [str(LIBRARY_HOME), environment.get("PYTHONPATH", "")]
@@ -34,14 +36,15 @@ def start(job: JobFolder, *, python: str = sys.executable, environment: Mapping[
         )
 
 
-def follow(job: JobFolder, worker: subprocess.Popen[bytes]) -> Iterator[Event]:
-    """Events as they come, to the worker's end; the iterator's value is the job's Outcome."""
-    tail, last = Tail(job.progress), []
+def follow(job: JobFolder, worker: subprocess.Popen[bytes], on_event: Callable[[Event], None]) -> Outcome:
+    """Hand over events as they come, until the worker has ended; returns how."""
+    tail = Tail(job.progress)
+    last: list[Event] = []
     while True:
-        ended = worker.poll() is not None
+        ended = worker.poll() is not None  # asked before reading: what is written before the end is read after it
         for event in tail.events():
             last = [event]
-            yield event
+            on_event(event)
         if ended:
             return outcome(last, worker.returncode)
         time.sleep(POLL_S)

@@ -1,0 +1,25 @@
+"""``dosepredict inspect CASE``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from .options import existing
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "case", nargs="+", type=Path, metavar="CASE", help="a folder with the patient's DICOM files, or the files"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what was found; incomplete sets are listed too."""
+    from ..io.inspect import format_inspection, inspect
+
+    found = inspect([Path(existing(path)) for path in options.case])
+    print(json.dumps(found, indent=2) if options.json else format_inspection(found))
+    return 0

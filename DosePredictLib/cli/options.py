@@ -1,0 +1,70 @@
+"""Options that several commands share, and what is wrong with them in words."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..core.errors import InputError
+
+DEFAULT_MODEL = "dosediff"
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="ID", help=f"see 'dosepredict models' ({DEFAULT_MODEL})")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
+    return int(text)
+
+
+def voxel_size_or_name(text: str) -> str:
+    """ "ct", "dose" or a voxel size between 0.5 and 10 mm."""
+    try:
+        suits = text in ("ct", "dose") or 0.5 <= float(text) <= 10
+    except ValueError:
+        suits = False
+    if not suits:
+        raise argparse.ArgumentTypeError(f"{text} is neither ct nor dose nor a voxel size between 0.5 and 10 mm")
+    return text
+
+
+def existing(path: Path) -> str:
+    """The absolute path; raises InputError where there is nothing."""
+    if not path.exists():
+        raise InputError(f"There is no file or folder named {path.name}; check the path.")
+    return str(path.absolute())
+
+
+def prescriptions(words: Sequence[str]) -> dict[str, float]:
+    """{"PTV70": 70.0} of ["PTV70=70"]; raises InputError for anything else."""
+    found = {}
+    for word in words:
+        roi, _, dose = word.rpartition("=")
+        try:
+            found[roi.strip()] = float(dose)
+        except ValueError:
+            roi = ""
+        if not roi:
+            raise InputError(
+                f"The prescription {word} cannot be read; write the name of the ROI and its dose in Gy, e.g. PTV70=70."
+            )
+    return found
+
+
+def structure_names(path: Path | None) -> dict[str, str]:
+    """The content of a MAP.json: the model's structure name -> ROI name; raises InputError for anything else."""
+    if path is None:
+        return {}
+    try:
+        names = json.loads(Path(existing(path)).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f'{path.name} is not a JSON file; it must look like this: {{"Parotid_L": "left parotid"}}.') from error
+    if not isinstance(names, dict) or not all(isinstance(roi, str) for roi in names.values()):
+        raise InputError(f'{path.name} does not map names to names; it must look like this: {{"Parotid_L": "left parotid"}}.')
+    return names
