@@ -8,32 +8,35 @@ import SimpleITK as sitk
 from ..core import InputError, Volume
 
 TISSUE_HU = -300.0  # between air or foam and any tissue; lung and bowel gas are filled afterwards
-COUCH_MM = 5.0  # half thickness of what still counts as couch, mask or cable
-COARSE_MM = 2.0  # in-plane sampling that is fine enough to tell a couch from a patient
+COUCH_MM = 4.0  # half thickness of what still counts as couch, mask or cable; a chest wall is thicker
+COARSE_MM = 2.0  # about the in-plane sampling that tells a couch from a patient
 
 
 def body_mask(ct: Volume) -> np.ndarray:
     """Voxels of the patient, [k, j, i] bool, from a CT in HU: its largest connected piece, holes filled slice by slice.
 
-    What is thinner than 10 mm in plane, such as a couch top, mask or cable, parts from it even where it touches the skin.
+    What is thinner than 8 mm in plane, such as a couch top, mask or cable, parts from it even where it touches the skin.
     Raises InputError where the CT shows no tissue.
     """
     tissue = ct.array > TISSUE_HU
-    steps = [max(1, int(COARSE_MM / spacing)) for spacing in ct.grid.spacing[:2]]
+    steps = [max(1, round(COARSE_MM / spacing)) for spacing in ct.grid.spacing[:2]]
     coarse = tissue[:, :: steps[1], :: steps[0]]
     radii = [round(COUCH_MM / (spacing * step)) for spacing, step in zip(ct.grid.spacing[:2], steps, strict=True)]
-    patient = _largest_piece(coarse, (max(1, radii[0]), max(1, radii[1])))
+    patient = _largest_piece(coarse, [max(1, radius) for radius in radii])
     near = patient.repeat(steps[1], axis=1).repeat(steps[0], axis=2)[:, : tissue.shape[1], : tissue.shape[2]]
     return _holes_filled(tissue & near)
 
 
-def _largest_piece(mask: np.ndarray, radii: tuple[int, int]) -> np.ndarray:
+def _largest_piece(mask: np.ndarray, radii: list[int]) -> np.ndarray:
     """The largest piece that stays connected when thinned by ``radii`` (i, j), grown back and one voxel beyond."""
-    thinned = sitk.BinaryErode(sitk.GetImageFromArray(mask.astype(np.uint8)), [*radii, 0], sitk.sitkBall)
+    thinned = sitk.GrayscaleErode(sitk.GetImageFromArray(mask.astype(np.uint8)), [*radii, 0], sitk.sitkBall)
     pieces = sitk.RelabelComponent(sitk.ConnectedComponent(thinned))  # ordered by size
     largest = sitk.Equal(pieces, 1)
     if not sitk.GetArrayViewFromImage(largest).any():
-        raise InputError(f"The CT shows no body (nothing thicker than {2 * COUCH_MM:g} mm above {TISSUE_HU:g} HU); contour External.")
+        raise InputError(
+            f"The CT shows no body (nothing thicker than {2 * COUCH_MM:g} mm above {TISSUE_HU:g} HU);"
+            " check that it is a CT in Hounsfield units, or contour External."
+        )
     grown = sitk.BinaryDilate(largest, [radii[0] + 1, radii[1] + 1, 0], sitk.sitkBall)
     return sitk.GetArrayFromImage(grown).astype(bool)
 
