@@ -6,13 +6,11 @@ import argparse
 import json
 from pathlib import Path
 
-from .options import existing
+from .options import add_case, existing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "case", nargs="+", type=Path, metavar="CASE", help="a folder with the patient's DICOM files, or the files"
-    )
+    add_case(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 

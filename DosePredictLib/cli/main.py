@@ -21,6 +21,7 @@ COMMANDS = {
     "benchmark": "score a model on a public data set",
     "info": "versions, devices and models: what a bug report needs",
 }
+PURPOSE = "Predicts radiotherapy dose with diffusion models."
 NOTICE = "Research software, not a medical device: a predicted dose must not be used to treat anyone."
 OK, UNEXPECTED, REFUSED, CANCELLED = 0, 1, 2, 3
 
@@ -37,9 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Of all commands only the one in ``words`` is imported and gets its options."""
-    top = argparse.ArgumentParser(
-        prog="dosepredict", description="Predicts radiotherapy dose with diffusion models.", epilog=NOTICE
-    )
+    top = argparse.ArgumentParser(prog="dosepredict", description=PURPOSE, epilog=NOTICE)
     top.add_argument("--version", action="version", version=f"dosepredict {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     wanted = next((word for word in words if word in COMMANDS), None)

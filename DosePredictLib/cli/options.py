@@ -10,6 +10,11 @@ from pathlib import Path
 from ..core.errors import InputError
 
 DEFAULT_MODEL = "dosediff"
+MAP_EXAMPLE = '{"Parotid_L": "left parotid"}'
+
+
+def add_case(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("case", nargs="+", type=Path, metavar="CASE", help="a folder with the patient's DICOM files, or files")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -51,9 +56,7 @@ def prescriptions(words: Sequence[str]) -> dict[str, float]:
         except ValueError:
             roi = ""
         if not roi:
-            raise InputError(
-                f"The prescription {word} cannot be read; write the name of the ROI and its dose in Gy, e.g. PTV70=70."
-            )
+            raise InputError(f"The prescription {word} cannot be read; write the ROI's name and its dose in Gy, e.g. PTV70=70.")
     return found
 
 
@@ -64,7 +67,7 @@ def structure_names(path: Path | None) -> dict[str, str]:
     try:
         names = json.loads(Path(existing(path)).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f'{path.name} is not a JSON file; it must look like this: {{"Parotid_L": "left parotid"}}.') from error
+        raise InputError(f"{path.name} is not a JSON file; it must look like this: {MAP_EXAMPLE}.") from error
     if not isinstance(names, dict) or not all(isinstance(roi, str) for roi in names.values()):
-        raise InputError(f'{path.name} does not map names to names; it must look like this: {{"Parotid_L": "left parotid"}}.')
+        raise InputError(f"{path.name} does not map names to names; it must look like this: {MAP_EXAMPLE}.")
     return names

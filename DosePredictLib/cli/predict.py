@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..registry import find, verify
 from ..worker.protocol import Request
-from .options import add_model, existing, positive, prescriptions, structure_names, voxel_size_or_name
+from .options import add_case, add_model, existing, positive, prescriptions, structure_names, voxel_size_or_name
 from .running import run_job
 
 PROFILES = ("stub-plan", "plan", "overview")
@@ -21,9 +21,7 @@ CONTENT = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "case", nargs="+", type=Path, metavar="CASE", help="a folder with the patient's DICOM files, or the files"
-    )
+    add_case(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for RTDOSE, stub plan and report")
     add_model(parser)
     parser.add_argument("--structures", type=Path, metavar="MAP.json", help='{"Parotid_L": "name of the ROI", ...}')
@@ -31,9 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--prescription", nargs="+", action="extend", default=[], metavar="ROI=GY", help="whole course in Gy, e.g. PTV70=70"
     )
     parser.add_argument("--reference", type=Path, metavar="RTDOSE", help="planned dose to compare with")
-    parser.add_argument(
-        "--samples", type=positive, default=1, metavar="N", help="predictions to average; their spread is shown (1)"
-    )
+    parser.add_argument("--samples", type=positive, default=1, metavar="N", help="predictions to average (1)")
     parser.add_argument("--steps", type=positive, metavar="N", help="sampling steps (the model's own number)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same dose (0)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where to compute (auto)")
@@ -42,16 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of the planned dose (2.5 mm where there is none), or of a voxel size in mm (dose)",
     )  # fmt: skip
     parser.add_argument("--profile", choices=PROFILES, default="stub-plan", help="what the RTDOSE refers to (stub-plan)")
-    parser.add_argument(
-        "--outside-domain", action="store_true", help="predict, and mark the result, where the model does not apply"
-    )
+    parser.add_argument("--outside-domain", action="store_true", help="predict, marked, where the model does not apply")
     parser.add_argument("--progress", choices=("bar", "json", "none"), default="bar", help="how progress is shown (bar)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Predict; the result is in --out, or nothing is."""
-    verify(find(options.model))
-    files = run_job(request_of(options), options.out, progress=options.progress)
+    request = request_of(options)
+    verify(find(request.model))
+    files = run_job(request, options.out, progress=options.progress)
     if options.progress != "json":
         announce(files, options.out)
     return 0

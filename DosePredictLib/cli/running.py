@@ -42,17 +42,16 @@ def run_job(request: Request, out: Path, *, progress: str) -> list[Path]:
 
 def check_output_folder(out: Path) -> None:
     """Raises OutputError where results cannot be written, or would get between those of an earlier prediction."""
+    name = out.absolute().name
     if (out / RESULT).exists():
-        raise errors.OutputError(f"The folder {out.name} already holds a prediction ({RESULT}); choose another one with --out.")
+        raise errors.OutputError(f"The folder {name} already holds a prediction ({RESULT}); choose another one with --out.")
     existing = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
         reason = error.strerror or "unknown reason"
-        raise errors.OutputError(
-            f"The folder {out.name} cannot be written to ({reason}); choose another one with --out."
-        ) from error
+        raise errors.OutputError(f"The folder {name} cannot be written to ({reason}); choose another one with --out.") from error
 
 
 def publish(results: Path, out: Path) -> list[Path]:

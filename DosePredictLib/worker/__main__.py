@@ -60,7 +60,7 @@ def _explain(error: BaseException) -> tuple[int, dict[str, Any]]:
 
 
 def _send_noise_to(log: Path) -> None:
-    """All that libraries print, from C code too, goes into the log; warnings of DICOM readers quote patient data and go nowhere."""
+    """All that libraries print, from C code too, goes into the log; but no warnings, for those of DICOM readers quote patients."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(descriptor, stream)

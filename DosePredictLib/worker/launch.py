@@ -12,14 +12,14 @@ from pathlib import Path
 
 from .protocol import Event, JobFolder, Outcome, Tail, outcome
 
+Worker = subprocess.Popen[bytes]
+
 LIBRARY_HOME = Path(__file__).resolve().parents[2]  # the folder that has DosePredictLib in it
 POLL_S = 0.1
 GRACE_S = 20.0  # for a cancelled worker to end by itself: one call of the network
 
 
-def start(
-    job: JobFolder, *, python: str = sys.executable, environment: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
+def start(job: JobFolder, *, python: str = sys.executable, environment: Mapping[str, str] | None = None) -> Worker:
     """A worker for this job, deaf to the caller's Ctrl-C: it is stopped through the job folder."""
     environment = dict(os.environ if environment is None else environment)
     paths = [str(LIBRARY_HOME), environment.get("PYTHONPATH", "")]
@@ -36,7 +36,7 @@ def start(
         )
 
 
-def follow(job: JobFolder, worker: subprocess.Popen[bytes], on_event: Callable[[Event], None]) -> Outcome:
+def follow(job: JobFolder, worker: Worker, on_event: Callable[[Event], None]) -> Outcome:
     """Hand over events as they come, until the worker has ended; returns how."""
     tail = Tail(job.progress)
     last: list[Event] = []
@@ -50,7 +50,7 @@ def follow(job: JobFolder, worker: subprocess.Popen[bytes], on_event: Callable[[
         time.sleep(POLL_S)
 
 
-def stop(job: JobFolder, worker: subprocess.Popen[bytes], *, grace_s: float = GRACE_S) -> None:
+def stop(job: JobFolder, worker: Worker, *, grace_s: float = GRACE_S) -> None:
     """Cancel the job; a worker that has not ended in time is killed. Returns when it has ended."""
     with suppress(OSError):
         job.cancel()
