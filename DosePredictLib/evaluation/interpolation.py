@@ -1,0 +1,77 @@
+"""Trilinear interpolation of a dose or any other volume: the one place in evaluation.
+
+Values live at voxel centres. Between the outermost centres and the edge of the outermost voxels the nearest value holds.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from ..core import DoseGrid, Grid, Volume
+
+EDGE = 0.5 + 1e-6  # voxels beyond the outermost centre that still belong to a grid
+
+
+def values_of(field: DoseGrid | Volume) -> np.ndarray:
+    """The array of a field, ``[k, j, i]``."""
+    return field.gray if isinstance(field, DoseGrid) else field.array
+
+
+def at_points(field: DoseGrid | Volume, points: np.ndarray, *, outside: float = 0.0) -> np.ndarray:
+    """Values, (...), at points in LPS mm, (..., 3); ``outside`` where a point lies in no voxel."""
+    index = field.grid.to_index(points)
+    size = np.array(field.grid.size)
+    inside = np.all((index >= -EDGE) & (index <= size - 1 + EDGE), axis=-1)
+    return np.where(inside, trilinear(values_of(field), index), outside)
+
+
+def on_grid(field: DoseGrid | Volume, grid: Grid, *, outside: float = 0.0) -> np.ndarray:
+    """Values at the voxel centres of another grid, of its shape; ``outside`` where a centre lies in no voxel of the field."""
+    step = field.grid.to_index(grid.to_world(np.eye(3))) - field.grid.to_index(grid.to_world(np.zeros(3)))
+    if np.allclose(step, np.diag(np.diag(step)), atol=1e-6):
+        return _on_parallel_grid(field, grid, np.diag(step), outside)
+    j, i = np.mgrid[: grid.size[1], : grid.size[0]]
+    slices = [at_points(field, grid.to_world(np.stack([i, j, np.full_like(i, k)], -1)), outside=outside) for k in range(grid.size[2])]
+    return np.stack(slices)
+
+
+def _on_parallel_grid(field: DoseGrid | Volume, grid: Grid, step: np.ndarray, outside: float) -> np.ndarray:
+    """Trilinear interpolation as three linear ones: the axes of both grids are parallel."""
+    start = field.grid.to_index(grid.to_world(np.zeros(3)))
+    result = values_of(field)
+    inside = []
+    for axis in (2, 1, 0):  # k first: it usually has the fewest voxels
+        position = start[axis] + step[axis] * np.arange(grid.size[axis])
+        inside.append((position >= -EDGE) & (position <= field.grid.size[axis] - 1 + EDGE))
+        result = _linear(result, position, 2 - axis)
+    if not all(line.all() for line in inside):
+        result = np.where(inside[0][:, None, None] & inside[1][:, None] & inside[2], result, outside)
+    return result
+
+
+def _linear(values: np.ndarray, position: np.ndarray, axis: int) -> np.ndarray:
+    lower, fraction = _cell(position, values.shape[axis])
+    weight = fraction.reshape([-1 if a == axis else 1 for a in range(3)]).astype(np.result_type(values, np.float32))
+    below = np.take(values, lower, axis)
+    above = np.take(values, np.minimum(lower + 1, values.shape[axis] - 1), axis)
+    return below + weight * (above - below)
+
+
+def trilinear(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Values, (...), at continuous indices (i, j, k), (..., 3), clamped to the outermost voxel centres."""
+    cells, shares = zip(*(_cell(index[..., a], values.shape[2 - a]) for a in range(3)), strict=True)
+    result = 0.0
+    for corner in product((0, 1), repeat=3):
+        weight = np.prod([s if c else 1 - s for c, s in zip(corner, shares, strict=True)], axis=0)
+        i, j, k = (np.minimum(cell + c, values.shape[2 - a] - 1) for a, (cell, c) in enumerate(zip(cells, corner, strict=True)))
+        result = result + weight * values[k, j, i]
+    return np.asarray(result)
+
+
+def _cell(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The voxel below each position, and the share of the way to the next one."""
+    clamped = np.clip(position, 0, size - 1)
+    lower = np.minimum(clamped.astype(np.intp), max(size - 2, 0))
+    return lower, clamped - lower
