@@ -9,18 +9,31 @@ import numpy as np
 from ..core import BODY, TARGET_SLOTS, Case, Grid, InputError, Recipe, Structure, Volume
 from .body import body_mask
 from .contours import rasterise
+from .crop import Box, network_box
 from .distance_maps import signed_distance_mm
+from .intensity import ct_to_unit
 from .resample import resample
+
+AIR_HU = -400.0  # below this, a CT that is empty outside the patient shows no patient
 
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """What the network sees of a case. channels: (len(recipe.channels), k, j, i) float32. body: [k, j, i] bool."""
+    """What the network sees of a case. channels: (len(recipe.channels), k, j, i) float32 on ``grid``; only ``box`` of it is used."""
 
     channels: np.ndarray
-    body: np.ndarray
     grid: Grid
-    missing: tuple[str, ...]  # model names of structures the patient does not have
+    box: Box
+    missing: tuple[str, ...]  # model names of organs the patient does not have
+
+
+def network_grid(case: Case, recipe: Recipe) -> Grid:
+    """The CT's volume at the recipe's voxel size, along the patient's own axes (LPS) however he lay in the scanner."""
+    low, high = case.ct.grid.corners.min(axis=0), case.ct.grid.corners.max(axis=0)
+    spacing = np.array(recipe.spacing_mm)
+    i, j, k = (int(n) for n in np.maximum(1, np.round((high - low) / spacing) + 1))
+    x, y, z = (float(v) for v in (low + high) / 2 - (np.array([i, j, k]) - 1) / 2 * spacing)
+    return Grid((i, j, k), recipe.spacing_mm, (x, y, z))
 
 
 def conditions(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = False) -> Conditions:
@@ -29,21 +42,18 @@ def conditions(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = Fals
     trust_air: the CT is already empty outside the patient (OpenKBP), so no body is looked for.
     Raises InputError where a target or a required structure has no voxel on the grid.
     """
-    body = np.ones(grid.shape, bool) if trust_air else body_on(case, grid)
+    low = recipe.ct_range_hu[0]
+    hu = resample(case.ct, grid, outside=low)
+    body = hu > AIR_HU if trust_air else body_on(case, grid)
     targets = target_occupancies(case, grid)
     organs = {name: _organ(case, name, grid) for name in recipe.structures}
     _require(recipe, organs)
     maps = [distance_channel(occupancy, grid, recipe) for occupancy in (*targets.values(), *organs.values())]
-    channels = [ct_channel(case.ct, grid, body, recipe), prescription_map(case, targets), *maps]
+    ct = ct_to_unit(hu if trust_air else np.where(body, hu, low), recipe)  # without a couch
+    prescription = prescription_map(case, targets)
+    box = network_box(prescription > 0, body, grid.spacing[2], recipe.margin_mm, recipe.pad_multiple)
     missing = tuple(name for name, occupancy in organs.items() if occupancy is None)
-    return Conditions(np.stack(channels).astype(np.float32), body, grid, missing)
-
-
-def ct_channel(ct: Volume, grid: Grid, body: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """HU clipped to the recipe's range and scaled to [-1, 1]; air outside the body, so that no couch is seen."""
-    low, high = recipe.ct_range_hu
-    hu = np.where(body, resample(ct, grid, outside=low), low)
-    return (np.clip(hu, low, high) - low) * (2 / (high - low)) - 1
+    return Conditions(np.stack([ct, prescription, *maps]).astype(np.float32), grid, box, missing)
 
 
 def prescription_map(case: Case, targets: dict[str, np.ndarray | None]) -> np.ndarray:
@@ -77,7 +87,7 @@ def target_occupancies(case: Case, grid: Grid) -> dict[str, np.ndarray | None]:
 
 
 def body_on(case: Case, grid: Grid) -> np.ndarray:
-    """The patient's body on ``grid``: the External contour, or what the CT shows as body where there is none."""
+    """[k, j, i] bool: the patient's body on ``grid``, from the External contour, or from the CT where there is none."""
     external = case.structure(BODY)
     if external is not None:
         return occupancy_on(external, grid) >= 0.5
@@ -101,4 +111,6 @@ def _require(recipe: Recipe, organs: dict[str, np.ndarray | None]) -> None:
     for name in recipe.required_structures:
         occupancy = organs.get(name)
         if occupancy is None or not (occupancy >= 0.5).any():
-            raise InputError(f"The model needs {name}, which is missing, empty or outside the CT; contour it or map another ROI to it.")
+            raise InputError(
+                f"The model needs {name}, which is missing, empty or outside the CT; contour it or map another ROI to it."
+            )

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core import Case, Grid, InputError, Recipe
+from ..core import Case, Grid, InputError, Recipe, Volume
 from ..io import openkbp
-from ..preprocessing.channels import Conditions, conditions
-from ..preprocessing.crop import Box, network_box
+from ..preprocessing.channels import conditions
+from ..preprocessing.intensity import dose_to_unit
 from ..preprocessing.resample import resample
-
-AIR_HU = -400.0  # OpenKBP's CT is empty outside the patient; what lies above is body
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,44 +26,15 @@ class Patient:
     dose: np.ndarray
 
 
-def dose_to_unit(gray: np.ndarray, prescription_gy: float, recipe: Recipe) -> np.ndarray:
-    """Dose as a share of the highest prescription, recipe.dose_range -> [-1, 1]."""
-    low, high = recipe.dose_range
-    return np.clip((gray / prescription_gy - low) * (2 / (high - low)) - 1, -1, 1)
-
-
-def unit_to_dose(unit: np.ndarray, prescription_gy: float, recipe: Recipe) -> np.ndarray:
-    """The inverse of ``dose_to_unit``, in Gy, never negative."""
-    low, high = recipe.dose_range
-    return np.maximum(0.0, ((unit + 1) * ((high - low) / 2) + low) * prescription_gy)
-
-
-def openkbp_conditions(case: Case, recipe: Recipe) -> tuple[Conditions, Box]:
-    """Channels of a challenge patient on its own grid, and the box the network sees of them."""
-    grid = case.ct.grid
-    given = conditions(case, recipe, grid, trust_air=True)
-    return given, box_of(given, case.ct.array > AIR_HU, recipe)
-
-
-def box_of(given: Conditions, body: np.ndarray, recipe: Recipe) -> Box:
-    return network_box(given.channels[1] > 0, body, given.grid.spacing[2], recipe.margin_mm, recipe.pad_multiple)
-
-
-def patient_of(case: Case, given: Conditions, box: Box, recipe: Recipe) -> Patient:
-    """Raises InputError for a case without a reference dose."""
+def patient_of(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = False) -> Patient:
+    """What the network learns from ``case`` on ``grid``. Raises InputError for a case without a reference dose."""
     if case.reference is None:
         raise InputError(f"{case.label} has no dose to learn from.")
-    gray = resample_dose(case, given.grid)
+    given = conditions(case, recipe, grid, trust_air=trust_air)
+    gray = resample(Volume(case.reference.gray, case.reference.grid), grid, outside=0.0, antialias=False)
     unit = dose_to_unit(gray, case.prescription.highest_gy, recipe)
-    channels = np.ascontiguousarray(box.take(given.channels).swapaxes(0, 1), dtype=np.float16)
-    return Patient(case.label, channels, box.take(unit).astype(np.float16))
-
-
-def resample_dose(case: Case, grid: Grid) -> np.ndarray:
-    from ..core import Volume
-
-    assert case.reference is not None
-    return resample(Volume(case.reference.gray, case.reference.grid), grid, outside=0.0, antialias=False)
+    channels = np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1), dtype=np.float16)
+    return Patient(case.label, channels, given.box.take(unit).astype(np.float16))
 
 
 def load_patients(folders: list[Path], recipe: Recipe, cache: Path) -> Iterator[Patient]:
@@ -88,7 +57,7 @@ def recipe_key(recipe: Recipe) -> str:
 
 def _prepare(folder: Path, recipe: Recipe, file: Path) -> None:
     case = openkbp.read_patient(folder).case
-    patient = patient_of(case, *openkbp_conditions(case, recipe), recipe)
+    patient = patient_of(case, recipe, case.ct.grid, trust_air=True)
     part = file.with_suffix(".part.npz")
     np.savez(part, channels=patient.channels, dose=patient.dose)
     part.replace(file)

@@ -1,0 +1,114 @@
+"""Weights and a case to a predicted dose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .. import registry
+from ..core import Case, DoseGrid, Grid, ModelError, OutputError, Recipe, Volume
+from ..preprocessing.channels import Conditions, conditions, network_grid
+from ..preprocessing.intensity import unit_to_dose
+from ..samplers.common import OnStep
+from . import weights
+from .slicewise import sample_slices
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """dose: the mean of the samples, on the network's grid. spread: their standard deviation in Gy, where there are several."""
+
+    dose: DoseGrid
+    spread: Volume | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A network with everything needed to use it."""
+
+    network: nn.Module
+    recipe: Recipe
+    card: dict[str, Any]
+    device: torch.device
+
+    @classmethod
+    def load(cls, model_id: str, device: str = "auto") -> Predictor:
+        """Raises ModelError for an unknown model, a device that is not there, and weights that are not those of their card."""
+        model = registry.find(model_id)
+        registry.verify(model)
+        place = device_of(device)
+        network, recipe = weights.load(model.weights, place)
+        return cls(network, recipe, model.card, place)
+
+    def predict(
+        self,
+        case: Case,
+        *,
+        steps: int | None = None,
+        samples: int = 1,
+        seed: int = 0,
+        grid: Grid | None = None,
+        trust_air: bool = False,
+        on_step: OnStep | None = None,
+    ) -> Prediction:
+        """The same request gives the same dose on the same device. grid, trust_air: for OpenKBP, see ``conditions``."""
+        given = conditions(case, self.recipe, grid or network_grid(case, self.recipe), trust_air=trust_air)
+        sampled = self._samples(given, steps or self.recipe.steps, seeds_of(seed, samples), on_step)
+        gray = [self._gray(sample, given, case) for sample in sampled]
+        mean = np.mean(gray, axis=0, dtype=np.float64).astype(np.float32)
+        spread = Volume(np.std(gray, axis=0, ddof=1), given.grid) if samples > 1 else None
+        return Prediction(DoseGrid(mean, given.grid), spread, missing_warnings(given))
+
+    def _samples(self, given: Conditions, steps: int, seeds: list[int], on_step: OnStep | None) -> list[np.ndarray]:
+        """One array (k, j, i) in [-1, 1] over the network's box for each seed."""
+        condition = torch.from_numpy(np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1))).to(self.device)
+        diffusion, half = weights.diffusion_of(self.recipe), fast_bfloat16(self.device)
+        return [
+            sample_slices(
+                self.network, diffusion, condition, steps=steps, seed=one, half=half, on_step=_part(on_step, number, len(seeds))
+            ).numpy()
+            for number, one in enumerate(seeds)
+        ]
+
+    def _gray(self, sample: np.ndarray, given: Conditions, case: Case) -> np.ndarray:
+        if not np.isfinite(sample).all():
+            raise OutputError("The network returned values that are not numbers; nothing was written. Try --device cpu.")
+        gray = np.zeros(given.grid.shape, np.float32)
+        given.box.put(unit_to_dose(sample, case.prescription.highest_gy, self.recipe), gray)
+        return gray
+
+
+def device_of(name: str) -> torch.device:
+    """ "auto" is the fastest there is. Raises ModelError for a device this computer does not have."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, available in there.items() if available))
+    if not there.get(name, False):
+        raise ModelError(f"This computer has no usable device {name!r}; use --device auto or cpu.")
+    return torch.device(name)
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is computed by the hardware (GPU, or CPU with AVX-512 BF16 or AMX) and not emulated."""
+    return device.type == "cuda" or (device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+
+
+def seeds_of(seed: int, samples: int) -> list[int]:
+    """One independent seed a sample; the first ones stay the same when more samples are asked for."""
+    return [int(child.generate_state(1, np.uint64)[0] >> 1) for child in np.random.SeedSequence(seed).spawn(samples)]
+
+
+def missing_warnings(given: Conditions) -> tuple[str, ...]:
+    if not given.missing:
+        return ()
+    return (f"Predicted without {', '.join(given.missing)}: the model does not know where they are and cannot spare them.",)
+
+
+def _part(on_step: OnStep | None, number: int, parts: int) -> OnStep | None:
+    """Progress of one of several equal parts as progress of the whole."""
+    return None if on_step is None else lambda done, count: on_step(number * count + done, parts * count)
