@@ -1,0 +1,97 @@
+"""Reading DICOM data sets so that what is damaged is said, and what is missing is missed at once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+
+from ..core.errors import DicomError
+
+CODE_AT_128 = b"DICM"
+BARE_STARTS = (b"\x02\x00", b"\x08\x00")  # group 0002 or 0008, little endian: a file without preamble (Monaco, CMS)
+
+
+class _WatchedBytes(io.BytesIO):
+    """A file in memory that notices when more is asked of it than it holds; pydicom passes over that in silence."""
+
+    ran_short = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        wanted = size or 0
+        if wanted > 0 and len(data) < wanted and (wanted > 8 or any(data)):  # 8 bytes: the next tag, absent at the end
+            self.ran_short = True
+        return data
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Whether the first bytes are those of a DICOM file, with or without preamble."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(132)
+    except OSError:
+        return False
+    return start[128:] == CODE_AT_128 or start[:2] in BARE_STARTS
+
+
+def read_header(path: Path, keywords: Sequence[str] | None = None) -> Dataset:
+    """The data set up to its pixels; only ``keywords`` where given. Raises DicomError where it cannot be read."""
+    try:
+        header = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(keywords) if keywords else None)
+    except Exception as error:  # pydicom has no common base for what a damaged file can cause
+        raise DicomError(f"{path.name} cannot be read as DICOM ({type(error).__name__}); export it again.") from None
+    return header
+
+
+def read_whole(path: Path) -> Dataset:
+    """The whole data set. Raises DicomError for a file that is damaged or ends too early."""
+    content = _WatchedBytes(path.read_bytes())
+    try:
+        dataset = pydicom.dcmread(content, force=True)
+    except Exception as error:
+        raise DicomError(f"{path.name} cannot be read as DICOM ({type(error).__name__}); export it again.") from None
+    if content.ran_short:
+        raise DicomError(f"{path.name} is truncated: it ends in the middle of a data element; export or copy it again.")
+    return dataset
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """The value as text, empty where it is absent."""
+    return str(dataset.get(keyword, None) or "").strip()
+
+
+def integer(dataset: Dataset, keyword: str, default: int = 0) -> int:
+    """The value as a whole number, ``default`` where it is absent, empty or not a number."""
+    try:
+        return int(dataset.get(keyword, None))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return default
+
+
+def numbers(dataset: Dataset, keyword: str, count: int | None, file: str) -> np.ndarray:
+    """The finite values of an element, float64, (count,). Raises DicomError where they are missing or of another number."""
+    try:
+        values = np.atleast_1d(np.array(dataset.get(keyword), dtype=float))
+    except (TypeError, ValueError):
+        values = np.array([np.nan])
+    if not np.isfinite(values).all() or (count is not None and len(values) != count):
+        raise DicomError(f"{file} has no usable {keyword} ({count or 'some'} finite numbers expected); export it again.")
+    return values
+
+
+def items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
+    """The items of a sequence, none where it is absent or empty."""
+    return dataset.get(keyword, None) or ()
+
+
+def newest_first(dataset: Dataset) -> str:
+    """A key that sorts objects by the date and time of what they describe."""
+    for what in ("StructureSet", "RTPlan", "InstanceCreation", "Content", "Series", "Study"):
+        if date := text(dataset, f"{what}Date"):
+            return date + text(dataset, f"{what}Time")
+    return ""
