@@ -60,7 +60,7 @@ class _Slab:
     top: float
 
 
-def rasterise(structure: Structure, grid: Grid, *, subsampling: int = 4) -> Raster:
+def rasterise(structure: Structure, grid: Grid, *, subsampling: int = 8) -> Raster:
     """The fraction of each voxel of ``grid`` inside ``structure``.
 
     Along rows the coverage is exact; across rows it is the mean of ``subsampling`` scan lines at half-open centres;
