@@ -1,0 +1,83 @@
+"""The Slicer module "Dose Prediction". Nothing but Slicer is imported here: a fresh Slicer has no torch."""
+
+import os
+import sys
+
+import qt
+from slicer.i18n import tr as _
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# Installed, the library and Resources lie beside this file; in a source tree they lie one folder up.
+HOME = HERE if os.path.isdir(os.path.join(HERE, "DosePredictLib")) else os.path.dirname(HERE)
+if HOME not in sys.path:
+    sys.path.append(HOME)
+
+HELP = """
+Predicts the dose of a radiotherapy plan from CT, structures and prescription with diffusion models.
+<p><b>Research software, not a medical device. A predicted dose was not calculated for any beam and must not be used
+to treat anyone.</b></p>
+"""
+
+ACKNOWLEDGEMENT = """
+If you use this module in research, please cite the paper of the model you used:
+<ul>
+<li>Zhang Y, Li C, Zhong L, Chen Z, Yang W, Wang X. DoseDiff: Distance-aware Diffusion Model for Dose Prediction in
+Radiotherapy. arXiv:2306.16324.</li>
+<li>Feng Z, Wen L, Wang P, Yan B, Wu X, Zhou J, Wang Y. DiffDP: Radiotherapy Dose Prediction via a Diffusion Model.
+MICCAI 2023.</li>
+<li>Yu X, Lin J, Gong C, Zhang M, Luo X, Liu Q, Zhang Y. Therapeutic dose prediction using score-based diffusion model
+for pretreatment patient-specific quality assurance. Front. Oncol. 14:1473050 (2025). doi:10.3389/fonc.2024.1473050</li>
+<li>Xie H, Hu H, Ding L, Li Q, Sun Y, Tan T. Conditional Diffusion Model with Anatomical-Dose Dual Constraints for
+End-to-End Multi-Tumor Dose Prediction. arXiv:2508.02043.</li>
+</ul>
+"""
+
+
+class DosePredict(ScriptedLoadableModule):
+    """What Slicer shows of the module before it is opened."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        parent.title = _("Dose Prediction")
+        parent.categories = [_("Radiotherapy")]
+        parent.dependencies = []
+        parent.contributors = ["DosePredict contributors"]
+        parent.helpText = _(HELP)
+        parent.acknowledgementText = _(ACKNOWLEDGEMENT)
+        parent.icon = qt.QIcon(os.path.join(HOME, "Resources", "Icons", "DosePredict.png"))
+
+
+class DosePredictWidget(ScriptedLoadableModuleWidget):
+    """The panel."""
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)
+        text = _("This panel is not built yet. Prediction works on the command line:")
+        label = qt.QLabel(f"{text}\n\ndosepredict predict CASE --out DIR")
+        label.wordWrap = True
+        self.layout.addWidget(label)
+        self.layout.addStretch(1)
+
+
+class DosePredictLogic(ScriptedLoadableModuleLogic):
+    """What the module does, without its panel."""
+
+    def version(self):
+        """Version of the library."""
+        import DosePredictLib
+
+        return DosePredictLib.__version__
+
+
+class DosePredictTest(ScriptedLoadableModuleTest):
+    """The self test."""
+
+    def runTest(self):
+        self.setUp()
+        self.assertTrue(DosePredictLogic().version())
