@@ -61,13 +61,34 @@ def _linear(values: np.ndarray, position: np.ndarray, axis: int) -> np.ndarray:
 
 def trilinear(values: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Values, (...), at continuous indices (i, j, k), (..., 3), clamped to the outermost voxel centres."""
+    corners, (x, y, z) = _corners(values, index)
+    plane = corners[0] + z * (corners[1] - corners[0])
+    line = plane[0] + y * (plane[1] - plane[0])
+    return line[0] + x * (line[1] - line[0])
+
+
+def trilinear_gradient(values: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``trilinear``, and its derivatives per voxel along i, j, k, (..., 3)."""
+    corners, (x, y, z) = _corners(values, index)
+    rise = corners[1] - corners[0]
+    plane, rise = corners[0] + z * rise, rise[0] + y * (rise[1] - rise[0])
+    line, across = plane[0] + y * (plane[1] - plane[0]), plane[1] - plane[0]
+    along = line[1] - line[0]
+    slopes = (along, across[0] + x * (across[1] - across[0]), rise[0] + x * (rise[1] - rise[0]))
+    return line[0] + x * along, np.stack(slopes, axis=-1)
+
+
+def _corners(values: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """(2, 2, 2, ...) values at the corners (k, j, i) of the cell around each index, and the position in it along i, j, k."""
     cells, shares = zip(*(_cell(index[..., a], values.shape[2 - a]) for a in range(3)), strict=True)
-    result = 0.0
-    for corner in product((0, 1), repeat=3):
-        weight = np.prod([s if c else 1 - s for c, s in zip(corner, shares, strict=True)], axis=0)
-        i, j, k = (np.minimum(cell + c, values.shape[2 - a] - 1) for a, (cell, c) in enumerate(zip(cells, corner, strict=True)))
-        result = result + weight * values[k, j, i]
-    return np.asarray(result)
+    strides = (1, values.shape[2], values.shape[2] * values.shape[1])
+    first = sum(cell * stride for cell, stride in zip(cells, strides, strict=True))
+    steps = [stride if size > 1 else 0 for stride, size in zip(strides, values.shape[::-1], strict=True)]
+    flat = values.ravel()
+    corners = np.empty((2, 2, 2, *first.shape), flat.dtype)
+    for k, j, i in product((0, 1), repeat=3):
+        np.take(flat, first + (k * steps[2] + j * steps[1] + i * steps[0]), out=corners[k, j, i], mode="clip")
+    return corners, list(shares)
 
 
 def _cell(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

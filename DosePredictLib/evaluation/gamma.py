@@ -1,0 +1,178 @@
+"""The gamma index of two doses in three dimensions (Low et al. 1998, Med Phys 25:656).
+
+    gamma(r) = min over r' of sqrt( |r' - r|^2 / distance^2 + (D_evaluated(r') - D_reference(r))^2 / dose^2 )
+
+The evaluated dose is interpolated trilinearly and searched continuously: its cells are divided into boxes, and in each box around r
+that could hold a better value the minimum is found in closed form for a dose linear in the box, then once more from there.
+For a predicted dose gamma describes; the limits of AAPM TG-218 are for measured doses and are not applied here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core import DoseGrid, Volume
+from .interpolation import trilinear, trilinear_gradient
+
+BOX = 0.5  # longest side of a box, in distance criteria
+REFINEMENTS = 2
+AT_ONCE = 250_000  # pairs of a point and a box looked at in one go; bounds the memory
+
+
+@dataclass(frozen=True, eq=False)
+class Gamma:
+    """Gamma on the reference's grid, NaN where it was not evaluated, capped at ``cap``."""
+
+    volume: Volume
+    dose_percent: float
+    distance_mm: float
+    local: bool
+    threshold_percent: float
+    normalisation_gy: float
+    cap: float
+
+    @property
+    def evaluated(self) -> np.ndarray:
+        return self.volume.array[np.isfinite(self.volume.array)]
+
+    @property
+    def percent_within(self) -> float:
+        """Percent of the evaluated points with gamma <= 1; NaN where there are none."""
+        return 100 * float(np.mean(self.evaluated <= 1)) if self.evaluated.size else float("nan")
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.evaluated, dtype=float)) if self.evaluated.size else float("nan")
+
+    @property
+    def description(self) -> str:
+        """The criteria in one phrase."""
+        kind = "local" if self.local else f"global, 100 % = {self.normalisation_gy:.2f} Gy"
+        return f"{self.dose_percent:g} % / {self.distance_mm:g} mm, {kind}, above {self.threshold_percent:g} %"
+
+
+class _Boxes(NamedTuple):
+    """The evaluated dose in boxes that each lie in one cell; positions in mm along the axes of its grid."""
+
+    gray: np.ndarray
+    spacing: np.ndarray
+    per_cell: np.ndarray  # boxes in a cell, along i, j, k
+    lowest: np.ndarray  # dose in each cell, [k, j, i]
+    highest: np.ndarray
+    offsets: np.ndarray  # (m, 3) boxes, nearest first
+    distance_mm: float
+
+    @property
+    def side(self) -> np.ndarray:
+        return self.spacing / self.per_cell
+
+
+class _Points(NamedTuple):
+    """Reference points: position in mm along the axes of the evaluated grid, dose, and the dose criterion in Gy."""
+
+    position: np.ndarray
+    gray: np.ndarray
+    tolerance: np.ndarray
+
+    def at(self, index: np.ndarray) -> _Points:
+        return _Points(*(values[index] for values in self))
+
+
+def gamma(
+    evaluated: DoseGrid,
+    reference: DoseGrid,
+    *,
+    dose_percent: float = 3.0,
+    distance_mm: float = 2.0,
+    local: bool = False,
+    threshold_percent: float = 10.0,
+    normalisation_gy: float | None = None,
+    mask: np.ndarray | None = None,
+    cap: float = 2.0,
+) -> Gamma:
+    """Gamma at the voxels of ``reference``; the grids need nothing in common.
+
+    dose_percent: of ``normalisation_gy`` (the reference's maximum unless given), or of the dose at the point when ``local``.
+    Points with less than ``threshold_percent`` of the normalisation, or outside the boolean ``mask``, are left out.
+    """
+    highest = normalisation_gy or float(reference.gray.max())
+    wanted = (reference.gray >= threshold_percent / 100 * highest) & (reference.gray > 0)
+    if mask is not None:
+        wanted &= mask
+    planned = reference.gray[wanted].astype(float)
+    tolerance = dose_percent / 100 * (planned if local else np.full_like(planned, highest))
+    position = evaluated.grid.to_index(reference.grid.to_world(np.argwhere(wanted)[:, ::-1])) * evaluated.grid.spacing
+    result = np.full(reference.gray.shape, np.nan, np.float32)
+    result[wanted] = _search(_boxes(evaluated, distance_mm, cap), _Points(position, planned, tolerance), cap)
+    return Gamma(Volume(result, reference.grid), dose_percent, distance_mm, local, threshold_percent, highest, cap)
+
+
+def _boxes(evaluated: DoseGrid, distance_mm: float, cap: float) -> _Boxes:
+    spacing = np.array(evaluated.grid.spacing)
+    per_cell = np.ceil(spacing / (BOX * distance_mm)).astype(int)
+    side = spacing / per_cell
+    reach = np.ceil(cap * distance_mm / side).astype(int)
+    offsets = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), -1).reshape(-1, 3)
+    apart = np.linalg.norm(np.maximum(np.abs(offsets) - 1, 0) * side, axis=1)  # least distance of a point in the middle box
+    order = np.lexsort((np.linalg.norm(offsets * side, axis=1), apart))
+    offsets = offsets[order[apart[order] < cap * distance_mm]]
+    gray = evaluated.gray.astype(float)
+    return _Boxes(gray, spacing, per_cell, _of_cells(np.minimum, gray), _of_cells(np.maximum, gray), offsets, distance_mm)
+
+
+def _of_cells(extreme: np.ufunc, values: np.ndarray) -> np.ndarray:
+    """The extreme of the eight corners of each cell."""
+    for axis in range(3):
+        if values.shape[axis] > 1:
+            values = extreme(*(np.take(values, np.arange(values.shape[axis] - 1) + side, axis) for side in (0, 1)))
+    return values
+
+
+def _search(boxes: _Boxes, points: _Points, cap: float) -> np.ndarray:
+    """Gamma of each point: boxes are tried in batches, nearest first, where they could better what was found before."""
+    best = np.full(len(points.gray), cap**2)
+    home = np.floor(points.position / boxes.side).astype(int)
+    first = 0
+    while first < len(boxes.offsets):
+        batch = boxes.offsets[first : first + max(1, first)]
+        for part in np.array_split(np.arange(len(best)), 1 + len(best) * len(batch) // AT_ONCE):
+            _improve(best, part, boxes, points.at(part), home[part, None] + batch)
+        first += len(batch)
+    return np.sqrt(best)
+
+
+def _improve(best: np.ndarray, part: np.ndarray, boxes: _Boxes, points: _Points, box: np.ndarray) -> None:
+    """Lower ``best`` at ``part``, (n,), with the (n, m, 3) boxes of its points."""
+    cell = box // boxes.per_cell
+    exists = ((cell >= 0) & (cell < boxes.lowest.shape[::-1])).all(-1)
+    i, j, k = np.moveaxis(np.where(exists[..., None], cell, 0), -1, 0)
+    low, high = boxes.lowest[k, j, i] - points.gray[:, None], points.gray[:, None] - boxes.highest[k, j, i]
+    lacking = np.maximum(np.maximum(low, high), 0) / points.tolerance[:, None]
+    position = points.position[:, None]
+    apart = np.maximum(np.maximum(box * boxes.side - position, position - (box + 1) * boxes.side), 0) / boxes.distance_mm
+    row, column = np.nonzero(exists & (lacking**2 + (apart**2).sum(-1) < best[part, None]))
+    if len(row):
+        np.minimum.at(best, part[row], _least_squared(boxes, points.at(row), box[row, column]))
+
+
+def _least_squared(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarray:
+    """Gamma squared at the best position found in each point's box.
+
+    With e = (D(p + v) - D_reference) / dose and a = gradient / dose at p + v, the minimum over s of
+    (e + a.(s - v))^2 + |s|^2 / distance^2 lies at s = -a distance^2 (e - a.v) / (1 + distance^2 |a|^2).
+    """
+    lower = box * boxes.side - points.position
+    shift, squared_mm = lower + boxes.side / 2, boxes.distance_mm**2
+    least = np.full(len(box), np.inf)
+    for _ in range(REFINEMENTS):
+        gray, gradient = trilinear_gradient(boxes.gray, (points.position + shift) / boxes.spacing)
+        lacking = (gray - points.gray) / points.tolerance
+        least = np.minimum(least, lacking**2 + (shift**2).sum(-1) / squared_mm)
+        slope = gradient / boxes.spacing / points.tolerance[:, None]
+        share = squared_mm * (lacking - (slope * shift).sum(-1)) / (1 + squared_mm * (slope**2).sum(-1))
+        shift = np.clip(-slope * share[:, None], lower, lower + boxes.side)
+    lacking = (trilinear(boxes.gray, (points.position + shift) / boxes.spacing) - points.gray) / points.tolerance
+    return np.minimum(least, lacking**2 + (shift**2).sum(-1) / squared_mm)
