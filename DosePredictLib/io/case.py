@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from ..core.case import Case
-from ..core.errors import DicomError, GeometryError, InputError
+from ..core.errors import GeometryError, InputError
 from ..core.prescription import Prescription
-from ..core.structures import BODY, OARS
 from ..core.volumes import DoseGrid
-from .checks import check_targets_inside, side_warnings
 from . import choose as choosing
+from .checks import check_frame, dose_warnings, target_warnings
 from .ct import read_ct, stack
 from .headers import read_header
-from .names import NameMatch, disputes, match_names, names_of
-from .rtdose import RtDose, read_rtdose, whole_course
+from .identify import identify
+from .names import NameMatch
+from .rtdose import read_rtdose, whole_course
 from .rtplan import Plan, read_rtplan
 from .rtstruct import RtStruct, read_rtstruct
-from .scan import DicomFile, Scan, scan
+from .scan import Scan, scan
 from .targets import find_prescription
 
 
@@ -58,80 +58,63 @@ def load_case(
     """
     found = scan(paths)
     choice = _choice(found, choose)
-    _, grid = stack(choice.ct)
-    frame = choice.ct[0].frame_of_reference
-    struct = _read_struct(choice.rtstruct, frame)
+    slices, grid = stack(choice.ct)
+    struct = _read_struct(choice)
     structures = struct.structures
     plan = read_rtplan(choice.plan.path) if choice.plan else None
     wanted = find_prescription(structures, plan, prescription)
-    target_warnings = check_targets_inside(wanted.prescription, structures, grid)
-    matches = match_names(structures, names)
-    known, name_notes = _with_body(names_of(matches), structures, names or {})
-    dose, dose_notes, dose_warnings = _planned_dose(choice, plan, wanted.prescription, frame, reference)
-    case = Case(read_ct(choice.ct), structures, wanted.prescription, known, dose)
-    warnings = (
-        *_scan_warnings(found), *choice.warnings, *wanted.warnings, *target_warnings, *disputes(matches, structures),
-        *_missing_organs(known), *side_warnings(case), *dose_warnings,
-    )  # fmt: skip
-    notes = (*choice.notes, *wanted.notes, *name_notes, *dose_notes)
-    return DicomCase(case, read_header(choice.ct[0].path), struct.header, plan, matches, notes, warnings)
+    doubts = target_warnings(wanted.prescription, structures, grid)
+    organs = identify(structures, names)
+    planned = _planned_dose(choice, plan, wanted.prescription, reference)
+    case = Case(read_ct(slices), structures, wanted.prescription, organs.names, planned.dose)
+    return DicomCase(
+        case=case,
+        ct_header=read_header(slices[0].path),
+        rtstruct_header=struct.header,
+        plan=plan,
+        matches=organs.matches,
+        notes=(*choice.notes, *wanted.notes, *organs.notes, *planned.notes),
+        warnings=(*choice.warnings, *wanted.warnings, *doubts, *organs.warnings, *planned.warnings),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _PlannedDose:
+    dose: DoseGrid | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def _choice(found: Scan, wished: Mapping[str, str] | None) -> choosing.Choice:
     choice = choosing.choose(found, wished)
     if sentence := choosing.missing(found, choice):
         raise InputError(sentence)
-    return choice
+    if not found.unreadable:
+        return choice
+    return replace(choice, warnings=(*choice.warnings, f"{', '.join(found.unreadable)} cannot be read as DICOM and is left out."))
 
 
-def _read_struct(file: DicomFile | None, ct_frame: str) -> RtStruct:
-    assert file is not None  # _choice has made sure
-    struct = read_rtstruct(file.path)
-    if ct_frame and struct.frames_of_reference and ct_frame not in struct.frames_of_reference:
-        raise GeometryError(
-            f"The structure set {file.path.name} has another frame of reference than the CT; choose the CT it was drawn on."
-        )
-    return read_rtstruct(file.path, frame_of_reference=ct_frame) if len(struct.frames_of_reference) > 1 else struct
+def _read_struct(choice: choosing.Choice) -> RtStruct:
+    assert choice.rtstruct is not None  # _choice has made sure
+    struct = read_rtstruct(choice.rtstruct.path)
+    check_frame(struct, choice.ct[0])
+    if len(struct.frames_of_reference) == 1:
+        return struct
+    return read_rtstruct(choice.rtstruct.path, frame_of_reference=choice.ct[0].frame_of_reference)
 
 
-def _with_body(known: dict[str, str], structures, wished: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The body, where no name tells it, is the one ROI of type EXTERNAL: planning systems keep that type right."""
-    if BODY in known or BODY in wished:
-        return known, ()
-    outlines = [s.name for s in structures if s.interpreted_type == "EXTERNAL" and not s.is_empty]
-    if len(outlines) != 1:
-        return known, ()
-    return {**known, BODY: outlines[0]}, (f"{outlines[0]} is taken as the body: it is the ROI of type EXTERNAL.",)
-
-
-def _missing_organs(known: Mapping[str, str]) -> list[str]:
-    absent = [name for name in (BODY, *OARS) if name not in known]
-    return [f"Not found among the ROIs: {', '.join(absent)}."] if absent else []
-
-
-def _scan_warnings(found: Scan) -> list[str]:
-    return [f"{', '.join(found.unreadable)} cannot be read as DICOM and is left out."] if found.unreadable else []
-
-
-def _planned_dose(
-    choice: choosing.Choice, plan: Plan | None, prescription: Prescription, ct_frame: str, reference: Path | None
-) -> tuple[DoseGrid | None, tuple[str, ...], tuple[str, ...]]:
-    """The planned dose of the whole course, notes, warnings. A dose in another frame of reference is refused where it was named."""
-    paths = [reference] if reference else [file.path for file in choice.dose]
+def _planned_dose(choice: choosing.Choice, plan: Plan | None, prescription: Prescription, reference: Path | None) -> _PlannedDose:
+    """The planned dose of the whole course. In another frame of reference than the CT it is refused only where it was named."""
+    paths = [Path(reference)] if reference else [file.path for file in choice.dose]
     if not paths:
-        return None, (), ()
-    doses: list[RtDose] = [read_rtdose(path) for path in paths]
-    name = paths[0].name
-    if any(d.frame_of_reference and ct_frame and d.frame_of_reference != ct_frame for d in doses):
+        return _PlannedDose()
+    doses = [read_rtdose(path) for path in paths]
+    name, frame = paths[0].name, choice.ct[0].frame_of_reference
+    if any(dose.frame_of_reference and frame and dose.frame_of_reference != frame for dose in doses):
+        sentence = f"The dose {name} has another frame of reference than the CT"
         if reference:
-            raise GeometryError(f"The dose {name} has another frame of reference than the CT; name the dose planned on this CT.")
-        return None, (), (f"The dose {name} has another frame of reference than the CT and is not used.",)
+            raise GeometryError(f"{sentence}; name the dose planned on this CT.")
+        return _PlannedDose(warnings=(f"{sentence} and is not used.",))
     dose = whole_course(doses, plan, prescription.highest_gy)
-    warnings = []
-    if plan and dose.plan_uid and dose.plan_uid != plan.uid:
-        warnings.append(f"The dose {name} belongs to another plan than the one read; check that it is the right one.")
-    if not 0.5 <= float(dose.dose.gray.max()) / prescription.highest_gy <= 1.6:
-        warnings.append(
-            f"The maximum of the dose {name} is {float(dose.dose.gray.max()):.1f} Gy for a prescription of {prescription.highest_gy:g} Gy; check both."
-        )
-    return dose.dose, (f"The planned dose is {name} ({dose.summation}, {dose.dose_type}).", *dose.notes), tuple(warnings)
+    notes = (f"The planned dose is {name} ({dose.summation}, {dose.dose_type}).", *dose.notes)
+    return _PlannedDose(dose.dose, notes, dose_warnings(dose, name, plan, prescription))

@@ -1,53 +1,45 @@
-"""What a person would see at a glance: targets outside the CT, left and right exchanged."""
+"""What a person would see at a glance: targets outside the CT, a dose that does not suit its prescription."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..core.case import Case
 from ..core.errors import GeometryError
 from ..core.grid import Grid
 from ..core.prescription import Prescription
-from ..core.structures import BODY, OARS, Structure, StructureSet
+from ..core.structures import StructureSet
+from .rtdose import MAXIMUM, RtDose
+from .rtplan import Plan
+from .rtstruct import RtStruct
+from .scan import DicomFile
 
-MIDLINE_MM = 5.0
+
+def check_frame(struct: RtStruct, ct: DicomFile) -> None:
+    """Raises GeometryError where the contours are not drawn in the frame of reference of the CT."""
+    if ct.frame_of_reference and struct.frames_of_reference and ct.frame_of_reference not in struct.frames_of_reference:
+        raise GeometryError("The structure set has another frame of reference than the CT; choose the CT it was drawn on.")
 
 
-def check_targets_inside(prescription: Prescription, structures: StructureSet, grid: Grid) -> list[str]:
-    """Warnings for targets partly outside the CT. Raises GeometryError for one that is wholly outside."""
+def target_warnings(prescription: Prescription, structures: StructureSet, grid: Grid) -> list[str]:
+    """Of targets partly outside the CT. Raises GeometryError for one that is wholly outside."""
     warnings = []
     for target in prescription.targets:
         inside = grid.contains(np.concatenate(structures[target.roi].contours)).mean()
         if inside == 0:
             raise GeometryError(f"The target {target.roi} lies outside the CT; choose the CT it was drawn on.")
         if inside < 1:
-            warnings.append(f"{100 * (1 - inside):.0f} % of the contour points of {target.roi} lie outside the CT; the scan is too short.")
+            warnings.append(f"{target.roi} lies partly outside the CT ({100 * (1 - inside):.0f} %); the scan is too short.")
     return warnings
 
 
-def side_warnings(case: Case) -> list[str]:
-    """A left organ lies at larger x (LPS) than its right one, and on the left of the body's middle."""
+def dose_warnings(dose: RtDose, file: str, plan: Plan | None, prescription: Prescription) -> tuple[str, ...]:
+    """A planned dose that belongs to another plan, or whose maximum does not suit the prescription."""
     warnings = []
-    for stem in sorted({name[:-2] for name in (*OARS, *case.names) if name.endswith(("_L", "_R"))}):
-        left, right = case.structure(f"{stem}_L"), case.structure(f"{stem}_R")
-        if left and right:
-            if centre_x(left) <= centre_x(right):
-                warnings.append(f"{left.name} lies to the right of {right.name}: the two seem to be exchanged.")
-        elif one := left or right:
-            warnings += _beyond_midline(case, one, left is not None)
-    return warnings
-
-
-def centre_x(structure: Structure) -> float:
-    """The middle of the extent along patient left, mm (LPS)."""
-    points = np.concatenate(structure.contours)
-    return float(points[:, 0].min() + points[:, 0].max()) / 2
-
-
-def _beyond_midline(case: Case, organ: Structure, is_left: bool) -> list[str]:
-    body = case.structure(BODY)
-    if body is None:
-        return []
-    beyond = (centre_x(body) - centre_x(organ)) * (1 if is_left else -1)
-    side = "left" if is_left else "right"
-    return [f"{organ.name} is named a {side} organ and lies on the other side of {body.name}; check the name."] if beyond > MIDLINE_MM else []
+    if plan and dose.plan_uid and dose.plan_uid != plan.uid:
+        warnings.append(f"The dose {file} belongs to another plan than the one read; check that it is the right one.")
+    maximum, prescribed = float(dose.dose.gray.max()), prescription.highest_gy
+    if not MAXIMUM[0] <= maximum / prescribed <= MAXIMUM[1]:
+        warnings.append(
+            f"The maximum of the dose {file} is {maximum:.1f} Gy for a prescription of {prescribed:g} Gy; check both."
+        )
+    return tuple(warnings)

@@ -28,8 +28,8 @@ class Choice:
 def choose(found: Scan, wished: Mapping[str, str] | None = None) -> Choice:
     """Pick by references (dose -> plan -> structure set -> CT series), then the newest.
 
-    wished: "CT", "RTSTRUCT", "RTPLAN" or "RTDOSE" -> the end of a series or instance UID, or a file name; "none" leaves a plan or dose out.
-    What is absent is absent in the choice. Raises InputError for a wish that fits nothing or several.
+    wished: "CT", "RTSTRUCT", "RTPLAN" or "RTDOSE" -> the end of a series or instance UID, or a file name; "none" leaves a plan
+    or dose out. What is absent is absent in the choice. Raises InputError for a wish that fits nothing or several.
     """
     wished = dict(wished or {})
     if unknown := set(wished) - {CT, RTSTRUCT, RTPLAN, RTDOSE}:
@@ -49,10 +49,10 @@ def choose(found: Scan, wished: Mapping[str, str] | None = None) -> Choice:
 def missing(found: Scan, choice: Choice) -> str:
     """One sentence where CT or structure set are absent, empty where both are there."""
     if not found.files:
-        damaged = f" ({', '.join(found.unreadable)} cannot be read)" if found.unreadable else ""
-        return f"No DICOM file was found among {found.not_dicom + len(found.unreadable)} files{damaged}; give a folder with CT and RTSTRUCT."
+        others = len(found.not_dicom) + len(found.unreadable)
+        return f"None of the {others} files found can be read as DICOM; give a folder with the planning CT and its RTSTRUCT."
     if not choice.ct and found.of(ENHANCED_CT):
-        return "The CT is an Enhanced CT (multi-frame), which is not supported; export it as single slices (CT Image Storage)."
+        return "The CT is an Enhanced CT (multi-frame), which is not supported; export it as single slices."
     if not choice.ct:
         return f"No CT was found among {len(found.files)} DICOM files; add the planning CT."
     if choice.rtstruct is None:
@@ -66,7 +66,9 @@ def _wished(files: Sequence[DicomFile], kind: str, wished: Mapping[str, str]) ->
         return () if wish else tuple(files)
     fitting = [f for f in files if wish == f.path.name or f.uid.endswith(wish) or f.series_uid.endswith(wish)]
     if len(fitting) != 1:
-        raise InputError(f"{wish!r} fits {len(fitting)} of the {len(files)} {kind} objects found; give a file name or a longer end of its UID.")
+        raise InputError(
+            f"{wish!r} fits {len(fitting)} of {len(files)} {kind} objects; give a file name or a longer end of the UID."
+        )
     return tuple(fitting)
 
 
@@ -74,7 +76,7 @@ def _wished_series(series: Mapping[str, tuple[DicomFile, ...]], wished: Mapping[
     wish = wished.get(CT, "")
     fitting = {uid: s for uid, s in series.items() if uid.endswith(wish) or any(f.path.name == wish for f in s)}
     if wish and len(fitting) != 1:
-        raise InputError(f"{wish!r} fits {len(fitting)} of the {len(series)} CT series found; give a longer end of the series UID.")
+        raise InputError(f"{wish!r} fits {len(fitting)} of {len(series)} CT series; give a longer end of the series UID.")
     return fitting
 
 
@@ -89,8 +91,8 @@ def _best_struct(
     best = max(structs, key=worth, default=None)
     if best and len(structs) > 1:
         on_ct, by_plan, _ = worth(best)
-        why = "drawn on a CT found and used by a plan" if on_ct and by_plan else "drawn on a CT found" if on_ct else "the best linked"
-        notes.append(f"{best.path.name} is taken of {len(structs)} structure sets: {why}, and the newest of such.")
+        reasons = ["drawn on a CT that is here"] * on_ct + ["used by a plan"] * by_plan + ["the newest of such"]
+        notes.append(f"{best.path.name} is taken of {len(structs)} structure sets: {', '.join(reasons)}.")
     return best
 
 
@@ -107,10 +109,10 @@ def _best_plan(
     fitting = [plan for plan in plans if fits(plan) or is_wished]
     best = max(fitting, key=lambda plan: (plan.uid in with_dose, newest_first(plan.header)), default=None)
     if best and len(plans) > 1:
-        why = "made for the structure set" + (", with a dose" if best.uid in with_dose else "")
-        notes.append(f"{best.path.name} is taken of {len(plans)} plans: {why}, and the newest of such.")
+        reasons = ["made for the structure set"] + ["with a dose"] * (best.uid in with_dose) + ["the newest of such"]
+        notes.append(f"{best.path.name} is taken of {len(plans)} plans: {', '.join(reasons)}.")
     if best is None and plans:
-        return None, [f"{plans[0].path.name} was made for another structure set and is not used; choose it explicitly if it is right."]
+        return None, [f"{plans[0].path.name} was made for another structure set and is not used; choose it if it is right."]
     if best and not fits(best):
         return best, [f"{best.path.name} was made for another structure set; check the prescription."]
     return best, []
@@ -129,8 +131,10 @@ def _best_ct(series: Mapping[str, tuple[DicomFile, ...]], struct: DicomFile | No
         return ()
     if len(series) > 1:
         drawn, same_frame, slices, _ = worth(best)
-        why = "the contours were drawn on it" if drawn else "it has the contours' frame of reference" if same_frame else "it has most slices"
-        notes.append(f"The CT series with {slices} slices is taken of {len(series)} series: {why}.")
+        reasons = (
+            ["the contours were drawn on it"] * drawn + ["in the contours' frame of reference"] * same_frame + ["most slices"]
+        )
+        notes.append(f"The CT with {slices} slices is taken of {len(series)} series: {reasons[0]}.")
     return series[best]
 
 

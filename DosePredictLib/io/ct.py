@@ -65,9 +65,11 @@ def _common_plane(slices: Sequence[DicomFile]) -> np.ndarray:
         if not np.allclose(numbers(other.header, "PixelSpacing", 2, name), spacing, atol=1e-4):
             raise GeometryError(f"The CT slices have different pixel spacings ({name} differs); choose one reconstruction.")
         if (other.header.get("Rows"), other.header.get("Columns")) != size:
-            raise GeometryError(f"The CT slices have different numbers of rows or columns ({name} differs); choose one reconstruction.")
+            raise GeometryError(f"The CT slices have different sizes ({name} differs); choose one reconstruction.")
     if np.abs(axes[:, 2]).max() < 1 - TILT**2 / 2:
-        raise GeometryError("The CT slices are oblique or tilted (their normal is not a patient axis); export an axial series without tilt.")
+        raise GeometryError(
+            "The CT slices are oblique or tilted (their normal is no patient axis); export an axial series without tilt."
+        )
     return axes
 
 
@@ -75,13 +77,13 @@ def _check_steps(along: np.ndarray) -> None:
     """``along``: ascending positions on the normal, mm."""
     steps = np.diff(along)
     if steps.min() < POSITION_MM:
-        raise GeometryError(f"Two CT slices lie at the same position ({along[steps.argmin()]:.2f} mm); choose one of the two series.")
+        raise GeometryError(f"Two CT slices lie at one position ({along[steps.argmin()]:.2f} mm); choose one of the two series.")
     usual = float(np.median(steps))
     uneven = np.flatnonzero(np.abs(steps - usual) > STEP_SHARE * usual + POSITION_MM)
     if uneven.size:
         at = uneven[0]
         raise GeometryError(
-            f"The CT slices are not evenly spaced: after position {along[at]:.2f} mm the next is {steps[at]:.2f} mm away instead of"
+            f"The CT slices are not evenly spaced: after position {along[at]:.2f} mm the next is {steps[at]:.2f} mm away, not"
             f" {usual:.2f} mm; slices are missing, export the series again."
         )
 
@@ -101,5 +103,5 @@ def _decode(path: Path) -> np.ndarray:
     try:
         image = sitk.ReadImage(str(path), sitk.sitkFloat32, imageIO="GDCMImageIO")
     except RuntimeError:
-        raise DicomError(f"The pixels of {path.name} cannot be decoded; the file is damaged or truncated, export it again.") from None
+        raise DicomError(f"The pixels of {path.name} cannot be decoded: it is damaged or truncated; export it again.") from None
     return sitk.GetArrayFromImage(image)[0]

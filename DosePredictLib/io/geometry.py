@@ -35,7 +35,7 @@ def plane_grid(header: Dataset, axes: np.ndarray, origin: np.ndarray, slices: in
     between_rows, between_columns = numbers(header, "PixelSpacing", 2, file)
     size = (integer(header, "Columns"), integer(header, "Rows"), slices)
     if min(size) < 1 or min(between_rows, between_columns) <= 0:
-        raise DicomError(f"{file} has {size[0]} columns, {size[1]} rows and a pixel spacing that is not positive; export it again.")
+        raise DicomError(f"The size or pixel spacing of {file} is not positive; export it again.")
     return Grid(
         size=size,
         spacing=(float(between_columns), float(between_rows), float(step_mm)),

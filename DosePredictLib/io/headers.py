@@ -68,7 +68,7 @@ def text(dataset: Dataset, keyword: str) -> str:
 def integer(dataset: Dataset, keyword: str, default: int = 0) -> int:
     """The value as a whole number, ``default`` where it is absent, empty or not a number."""
     try:
-        return int(dataset.get(keyword, None))  # type: ignore[arg-type]
+        return int(dataset.get(keyword, None))
     except (TypeError, ValueError):
         return default
 

@@ -21,14 +21,14 @@ from ..resources import resource
 
 How = Literal["exact", "synonym", "suggestion", "user", "none"]
 SIDES = {
-    "L": {"l", "lt", "left", "li", "lnk", "links", "linke", "linker", "linkes", "linksseitig", "gauche", "izq", "izquierda", "izquierdo",
-          "sin", "sx", "sinistra", "sinistro", "lewa", "lewe", "venstre"},
+    "L": {"l", "lt", "left", "li", "lnk", "links", "linke", "linker", "linkes", "gauche", "izq", "izquierda", "izquierdo", "sin",
+          "sx", "sinistra", "sinistro", "lewa", "lewe", "venstre"},
     "R": {"r", "rt", "right", "re", "rechts", "rechte", "rechter", "rechtes", "droite", "droit", "dcha", "der", "derecha", "derecho",
           "dx", "destra", "destro", "dex", "dext", "prawa", "prawe", "hojre"},
 }  # fmt: skip
 GLUED_SIDE = re.compile(r"^(?:(left|right|lt|rt|l|r)(\w{3,})|(\w{3,}?)(left|right|links|rechts|lt|rt|li|re|l|r))$")
-NOT_THE_ORGAN = re.compile(
-    r"\bprv|prv\b|prv\d|ring|\bopt(?!ic)|opt\b|\beval|dosi?e?\b|hilfs|help|avoid|\bexp|minus|\bsub\b|\bcrop|overlap|\d|[-+^~!*&<>]\s*[pgci]tv|[\^~+&!*]",
+NOT_THE_ORGAN = re.compile(  # margins, rings, parts for the optimiser, differences and unions of volumes
+    r"prv|ring|\bopt(?!ic)|opt\b|\beval|\bhelp|hilfs|avoid|\bexp|minus|\bsub\b|\bcrop|overlap|\d|\b[pgci]tv|[\^~+&!*]",
     re.IGNORECASE,
 )
 ALIKE = 0.8  # similarity from which a name is suggested
@@ -69,7 +69,8 @@ class NameTable:
     def _suggest(self, roi: str) -> NameMatch:
         word, side = _keys(roi)[0]
         known = {**self.synonyms, **self.official}
-        alike = [(SequenceMatcher(None, word, key[0]).ratio(), name) for key, name in known.items() if key[1] == side and len(key[0]) > 3]
+        on_side = [(key[0], name) for key, name in known.items() if key[1] == side and len(key[0]) > 3]
+        alike = [(SequenceMatcher(None, word, other).ratio(), name) for other, name in on_side]
         likeness, name = max(alike, default=(0.0, ""))
         return NameMatch(roi, name, "suggestion", round(likeness, 2)) if likeness >= ALIKE else NameMatch(roi, None, "none")
 
@@ -83,7 +84,7 @@ def load_names(folder: Path | None = None) -> NameTable:
         try:
             table = json.loads(file.read_text(encoding="utf-8"))
         except ValueError:
-            raise InputError(f"The table of structure names {file.name} is not valid JSON; correct it or restore the shipped one.") from None
+            raise InputError(f"The structure names in {file.name} are not valid JSON; correct the file.") from None
         for name, others in table.get("single", {}).items():
             _enter(official, synonyms, name, "", name, others)
         for name, others in table.get("paired", {}).items():
@@ -123,7 +124,7 @@ def disputes(matches: Sequence[NameMatch], structures: Iterable[Structure], tabl
             claims.setdefault(match.model_name, []).append(structure.name)
     taken = names_of(matches)
     return tuple(
-        f"{' and '.join(rois)} could all be {name}; {taken[name] + ' is taken' if name in taken else 'none is taken, name the right one'}."
+        f"{' and '.join(rois)} could all be {name}; " + (f"{taken[name]} is taken." if name in taken else "name the right one.")
         for name, rois in claims.items()
         if len(rois) > 1
     )

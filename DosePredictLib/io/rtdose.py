@@ -48,7 +48,9 @@ def read_rtdose(path: Path) -> RtDose:
     grid, descending = dose_grid(dataset, path.name)
     gray = _scaled_pixels(dataset, path.name)
     if gray.shape != grid.shape:
-        raise DicomError(f"The pixels of {path.name} have shape {gray.shape}, its header says {grid.shape}; export the dose again.")
+        raise DicomError(
+            f"The pixels of {path.name} have shape {gray.shape}, not {grid.shape} as its header says; export it again."
+        )
     plans = items(dataset, "ReferencedRTPlanSequence")
     effective = text(dataset, "DoseType") == "EFFECTIVE"
     return RtDose(
@@ -92,14 +94,14 @@ def whole_course(doses: Sequence[RtDose], plan: Plan | None, prescribed_gy: floa
     if first.summation in WHOLE:
         return first
     if first.summation not in PARTS:
-        raise DicomError(f"A dose of type {first.summation or 'unknown'} is not that of a whole course; export the dose of the plan.")
+        raise DicomError(f"A dose of type {first.summation or 'unknown'} is no dose of a course; export that of the plan.")
     if plan is None:
-        raise DicomError(f"The dose is of type {first.summation} and its plan is absent; add the RTPLAN, or export the dose of the plan.")
+        raise DicomError(f"The dose is of type {first.summation} and its plan is absent; add the RTPLAN.")
     if first.summation in ("BEAM", "BEAM_SESSION"):
         first = _sum_of_beams(doses, plan)
     elif len(plan.fractions) != 1 or len(doses) != 1:
         raise DicomError(
-            f"The plan has {len(plan.fractions)} fraction groups and {len(doses)} doses of type {first.summation}; export the dose of the plan."
+            f"{len(doses)} {first.summation} doses for {len(plan.fractions)} fraction groups: export the dose of the plan."
         )
     return _of_all_fractions(first, plan, prescribed_gy)
 
@@ -109,8 +111,8 @@ def _refuse_other_than_gray(dataset: Dataset, file: str) -> None:
         raise DicomError(f"{file} is not an RTDOSE; name the file of the dose.")
     if text(dataset, "DoseUnits") != "GY":
         raise DicomError(
-            f"The dose units of {file} are {text(dataset, 'DoseUnits') or 'missing'}, not GY: a relative dose has no prescription to"
-            " compare with; export the dose in Gy, or leave it out."
+            f"The dose units of {file} are {text(dataset, 'DoseUnits') or 'missing'}, not GY: relative dose cannot be compared"
+            " with a prediction; export it in Gy, or leave it out."
         )
     if text(dataset, "DoseType") == "ERROR":
         raise DicomError(f"{file} is a dose difference (DoseType ERROR), not a dose; leave it out.")
@@ -126,7 +128,7 @@ def _frame_offsets(header: Dataset, axes: np.ndarray, origin: np.ndarray, file: 
         return vector
     if abs(vector[0] - origin[2]) < OFFSET_MM and abs(axes[2, 2]) > 0.999:
         return (vector - vector[0]) * np.sign(axes[2, 2])
-    raise GeometryError(f"The GridFrameOffsetVector of {file} begins neither with 0 nor with the position of the first frame; export it again.")
+    raise GeometryError(f"The GridFrameOffsetVector of {file} starts neither at 0 nor at the first frame; export it again.")
 
 
 def _thickness(header: Dataset) -> float:
@@ -144,7 +146,7 @@ def _scaled_pixels(dataset: Dataset, file: str) -> np.ndarray:
     try:
         stored = dataset.pixel_array
     except Exception as error:  # pydicom's decoders raise many kinds
-        raise DicomError(f"The dose values of {file} cannot be decoded ({type(error).__name__}); export the dose again.") from None
+        raise DicomError(f"The dose values of {file} cannot be decoded ({type(error).__name__}); export it again.") from None
     gray = (stored * float(scaling)).astype(np.float32)
     return gray if gray.ndim == 3 else gray[np.newaxis]
 
@@ -158,11 +160,13 @@ def _referenced_beams(plans: Sequence[Dataset]):
 def _sum_of_beams(doses: Sequence[RtDose], plan: Plan) -> RtDose:
     beams = [number for dose in doses for number in dose.beams]
     if sorted(beams) != sorted(plan.beam_numbers):
-        raise DicomError(f"The beam doses are of beams {sorted(beams)}, the plan has {sorted(plan.beam_numbers)}; export the dose of the plan.")
+        raise DicomError(
+            f"There are doses of beams {sorted(beams)}, the plan has {sorted(plan.beam_numbers)}; export the dose of the plan."
+        )
     grid = doses[0].dose.grid
     if not all(dose.dose.grid.matches(grid) for dose in doses):
         raise GeometryError("The beam doses of the plan lie on different grids; export the dose of the plan.")
-    total = np.sum([dose.dose.gray for dose in doses], axis=0, dtype=np.float64).astype(np.float32)
+    total = np.asarray(sum(dose.dose.gray.astype(float) for dose in doses), dtype=np.float32)
     note = f"The planned dose is the sum of the doses of all {len(beams)} beams of the plan."
     return replace(doses[0], dose=DoseGrid(total, grid), beams=frozenset(beams), notes=(*doses[0].notes, note))
 
@@ -175,7 +179,7 @@ def _of_all_fractions(dose: RtDose, plan: Plan, prescribed_gy: float) -> RtDose:
         return dose
     if not MAXIMUM[0] <= share * fractions <= MAXIMUM[1]:
         raise DicomError(
-            f"The dose of type {dose.summation} has a maximum of {share * prescribed_gy:.2f} Gy, which is neither the {prescribed_gy:g} Gy"
+            f"The {dose.summation} dose has a maximum of {share * prescribed_gy:.2f} Gy, which suits neither the {prescribed_gy:g} Gy"
             f" prescribed nor one of {fractions} fractions of it; export the dose of the plan."
         )
     note = f"The planned dose was that of one fraction ({dose.summation}) and is multiplied by {fractions} fractions."

@@ -62,10 +62,14 @@ def read_rtplan(path: Path) -> Plan:
         prescriptions=tuple(_prescriptions(dataset, path.name)),
         fractions=tuple(integer(group, "NumberOfFractionsPlanned") for group in items(dataset, "FractionGroupSequence")),
         beams=tuple(_beams(dataset)),
-        structure_set_uid=next((text(i, "ReferencedSOPInstanceUID") for i in items(dataset, "ReferencedStructureSetSequence")), ""),
+        structure_set_uid=_first_reference(dataset, "ReferencedStructureSetSequence"),
         is_ion="IonBeamSequence" in dataset,
         intent=text(dataset, "PlanIntent"),
     )
+
+
+def _first_reference(dataset: Dataset, sequence: str) -> str:
+    return next((text(item, "ReferencedSOPInstanceUID") for item in items(dataset, sequence)), "")
 
 
 def _prescriptions(dataset: Dataset, file: str) -> Iterator[PlannedDose]:
@@ -98,14 +102,14 @@ def _beams(dataset: Dataset) -> Iterator[Beam]:
 
 def _float(dataset: Dataset, keyword: str) -> float | None:
     try:
-        return float(dataset.get(keyword, None))  # type: ignore[arg-type]
+        return float(dataset.get(keyword, None))
     except (TypeError, ValueError):
         return None
 
 
 def _triple(dataset: Dataset, keyword: str) -> tuple[float, float, float] | None:
     try:
-        x, y, z = (float(v) for v in dataset.get(keyword, None))  # type: ignore[union-attr]
+        x, y, z = (float(v) for v in dataset.get(keyword, None))
     except (TypeError, ValueError):
         return None
     return x, y, z

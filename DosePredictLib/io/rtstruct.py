@@ -95,5 +95,5 @@ def _points(contour: Dataset, roi: str, file: str) -> np.ndarray:
     except (TypeError, ValueError):
         points = np.full((1, 3), np.nan)
     if not np.isfinite(points).all():
-        raise DicomError(f"A contour of {roi} in {file} is damaged (not triples of finite numbers); export the structure set again.")
+        raise DicomError(f"A contour of {roi} in {file} is damaged (not triples of numbers); export it again.")
     return points

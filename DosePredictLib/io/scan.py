@@ -58,10 +58,10 @@ class DicomFile:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """The DICOM objects found, one of each SOP instance, and how many other files there were."""
+    """The DICOM objects found, one of each SOP instance, and the names of all other files."""
 
     files: tuple[DicomFile, ...]
-    not_dicom: int = 0
+    not_dicom: tuple[str, ...] = ()  # base names
     copies: int = 0
     unreadable: tuple[str, ...] = ()  # base names
 
@@ -80,14 +80,16 @@ class Scan:
 def scan(paths: Path | str | Iterable[Path | str]) -> Scan:
     """Search folders, with all below them, and files; any names.
 
-    Files that are not DICOM are counted and passed over, copies of one SOP instance are taken once.
+    Files that are not DICOM are named and passed over, copies of one SOP instance are taken once.
     Raises InputError for a path that does not exist.
     """
     found: dict[str, DicomFile] = {}
-    not_dicom, copies, unreadable = 0, 0, []
+    not_dicom: list[str] = []
+    unreadable: list[str] = []
+    copies = 0
     for path in _files_below(paths):
         if not looks_like_dicom(path):
-            not_dicom += 1
+            not_dicom.append(path.name)
             continue
         try:
             file = _classify(path)
@@ -96,7 +98,7 @@ def scan(paths: Path | str | Iterable[Path | str]) -> Scan:
             continue
         copies += file.uid in found
         found.setdefault(file.uid or str(path), file)
-    return Scan(tuple(found.values()), not_dicom, copies, tuple(unreadable))
+    return Scan(tuple(found.values()), tuple(not_dicom), copies, tuple(unreadable))
 
 
 def _classify(path: Path) -> DicomFile:

@@ -12,9 +12,9 @@ from ..core.prescription import HIGHEST_GY, LOWEST_GY, Prescription, Target
 from ..core.structures import Structure, StructureSet
 from .rtplan import Plan, PlannedDose
 
-PLAIN_PTV = re.compile(r"^PTV(?![a-z]{0,3}PTV)", re.IGNORECASE)
-HELPER = re.compile(
-    r"eval|opt|ring|shell|minus|sub|crop|\bcut|\bex(?:p|cl)|overlap|prv|help|hilfs|dosis|\d\s*mm|[-!^+~&/]\s*(?!\d|[npt]?\b)[a-z]{2,}|.[gpc]tv|[!^~&]",
+HELPER = re.compile(  # what follows "PTV" in parts made for the optimiser or for evaluation, and in differences and unions
+    r"eval|opt|ring|shell|minus|sub\b|crop|cut\b|exp|excl|overlap|prv|help|hilfs|\d ?mm|[gpci]tv|[!^~&+]"
+    r"|-\s*(?!high|mid|int|low|boost|nod|ln|elec|prim|tum|right|left|rt|lt|gy)[a-z]{2,}",
     re.IGNORECASE,
 )
 FRACTIONATED = re.compile(r"(\d+(?:[.,]\d+)?)\s*x\s*(\d+)", re.IGNORECASE)  # TG-263: dose of a fraction x fractions
@@ -35,18 +35,18 @@ class FoundPrescription:
 
 def is_target_name(roi: str) -> bool:
     """Whether a name is that of a plain PTV; not of a CTV or GTV, nor of a ring or a part made for the optimiser."""
-    return bool(PLAIN_PTV.match(roi.strip())) and not HELPER.search(roi.strip()[3:])
+    name = roi.strip()
+    return name[:3].upper() == "PTV" and not HELPER.search(name[3:])
 
 
 def dose_in_name(roi: str) -> float | None:
     """The dose in Gy a PTV's name states: PTV70, PTV_7000, PTVp_70Gy, PTV 59.4, PTV_20x3; None where none or several are."""
-    product = FRACTIONATED.search(roi)
-    if product:
-        doses = {_gray(product[1], "") or float(product[1].replace(",", "."))}
-        doses = {dose * int(product[2]) for dose in doses}
+    if product := FRACTIONATED.search(roi):
+        total = _number(product[1]) * int(product[2])
+        doses = {total / 100 if total >= CENTIGRAY_FROM else total}
     else:
-        doses = {dose for number, unit in NUMBER.findall(roi) if (dose := _gray(number, unit)) is not None}
-    return doses.pop() if len(doses) == 1 and LOWEST_GY <= max(doses) <= HIGHEST_GY else None
+        doses = {dose for number, unit in NUMBER.findall(roi) if (dose := _gray(_number(number), unit)) is not None}
+    return doses.pop() if len(doses) == 1 and LOWEST_GY <= min(doses) <= HIGHEST_GY else None
 
 
 def find_prescription(
@@ -54,8 +54,8 @@ def find_prescription(
 ) -> FoundPrescription:
     """The targets and their doses.
 
-    wished: ROI -> Gy from the user; it is the whole prescription where given. Else every plain PTV that is not empty, its dose from
-    the plan (by ROI number, by description, or as the one dose of the one target), else from its name; where no PTV is named, the
+    wished: ROI -> Gy from the user; it is the whole prescription where given. Else every plain PTV that is not empty, its dose
+    from the plan (by ROI number, by description, or as the one dose of the one target), else from its name; where no PTV is named, the
     ROIs to which the plan prescribes. Raises InputError where no target or no dose is found, or the levels contradict the names.
     """
     if wished:
@@ -84,7 +84,7 @@ def find_prescription(
 def _as_wished(structures: StructureSet, plan: Plan | None, wished: Mapping[str, float]) -> FoundPrescription:
     for roi in wished:
         if roi not in structures:
-            raise InputError(f"A prescription is given for {roi!r}, which the structure set has not; it has {', '.join(structures.names)}.")
+            raise InputError(f"The structure set has no ROI {roi!r} to prescribe to; it has {', '.join(structures.names)}.")
         if structures[roi].is_empty:
             raise InputError(f"The target {roi} has no contours; choose another target or contour it.")
     prescription = Prescription(tuple(Target(roi, float(dose), "user") for roi, dose in wished.items()))
@@ -107,8 +107,11 @@ def _candidates(structures: StructureSet, plan: Plan | None) -> list[Structure]:
 def _dose_of(roi: Structure, plan: Plan | None, *, alone: bool) -> tuple[Target | None, list[str]]:
     planned, stated = _planned_dose(roi, plan, alone=alone), dose_in_name(roi.name)
     if planned is not None:
-        doubt = stated is not None and abs(stated - planned) > SAME_GY
-        warnings = [f"The plan prescribes {planned:g} Gy to {roi.name}, its name says {stated:g} Gy; the plan is followed."] if doubt else []
+        warnings = []
+        if stated is not None and abs(stated - planned) > SAME_GY:
+            warnings.append(
+                f"The plan prescribes {planned:g} Gy to {roi.name}, its name says {stated:g} Gy; the plan is followed."
+            )
         if not is_target_name(roi.name):
             warnings.append(f"The plan prescribes to {roi.name}, which is not named as a PTV; check that it is the target.")
         return Target(roi.name, planned, "RTPLAN"), warnings
@@ -132,7 +135,7 @@ def _against_plan(prescription: Prescription, plan: Plan | None) -> list[str]:
     planned = max((p.dose_gy for p in plan.prescriptions), default=None) if plan else None
     if planned is None or abs(planned - prescription.highest_gy) <= SAME_GY:
         return []
-    return [f"The highest prescription is {prescription.highest_gy:g} Gy, the plan prescribes {planned:g} Gy; check which is right."]
+    return [f"The highest prescription is {prescription.highest_gy:g} Gy, the plan's {planned:g} Gy; check which is right."]
 
 
 def _check_order(targets: Sequence[Target]) -> None:
@@ -144,7 +147,7 @@ def _check_order(targets: Sequence[Target]) -> None:
         doses_differ = None not in stated and stated[0] < stated[1]  # type: ignore[operator]
         if upper.dose_gy > lower.dose_gy and (words_differ or doses_differ):
             raise InputError(
-                f"The prescription levels are out of order: {upper.roi} has {upper.dose_gy:g} Gy and {lower.roi} {lower.dose_gy:g} Gy;"
+                f"The prescription levels are out of order: {upper.roi} {upper.dose_gy:g} Gy, {lower.roi} {lower.dose_gy:g} Gy;"
                 " correct the prescription."
             )
 
@@ -155,9 +158,13 @@ def _rank(roi: str) -> int | None:
     return next((rank for rank, names in enumerate(LEVELS) if any(word in names for word in words)), None)
 
 
-def _gray(number: str, unit: str) -> float | None:
-    """Gy; from 1000 on it is cGy. None for a number that is no dose: PTV1, PTV_3mm."""
-    value = float(re.sub("[,pP]", ".", number))
+def _number(digits: str) -> float:
+    """TG-263 writes 50p4 where a file system allows no point."""
+    return float(re.sub("[,pP]", ".", digits))
+
+
+def _gray(value: float, unit: str) -> float | None:
+    """Gy; from 1000 on it is cGy. None for a number that is no dose, as in PTV1."""
     dose = value / 100 if unit.lower() == "cgy" or value >= CENTIGRAY_FROM else value
     return dose if unit or LOWEST_GY <= dose <= HIGHEST_GY else None
 
@@ -165,12 +172,12 @@ def _gray(number: str, unit: str) -> float | None:
 def _nothing_found(structures: StructureSet, plan: Plan | None, candidates: Sequence[Structure]) -> str:
     if candidates:
         return f"The target {_listed(candidates)} has no contours; choose another target or contour it."
-    drawn = [s.name for s in structures if not s.is_empty]
+    drawn = sorted((s for s in structures if not s.is_empty), key=lambda s: s.interpreted_type != "PTV")
     doses: Sequence[PlannedDose] = plan.prescriptions if plan else ()
     says = f" (the plan prescribes {max(p.dose_gy for p in doses):g} Gy)" if doses else ""
     return (
-        f"No target was recognised among the ROIs {', '.join(drawn) or '(none has contours)'}{says}; name the target and its dose,"
-        ' e.g. --prescription "NAME"=70.'
+        f"No target was recognised among the ROIs {_listed(drawn) or '(none has contours)'}{says};"
+        ' name the target and its dose, e.g. --prescription "NAME"=70.'
     )
 
 
