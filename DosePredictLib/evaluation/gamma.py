@@ -116,11 +116,15 @@ def _boxes(evaluated: DoseGrid, distance_mm: float, cap: float) -> _Boxes:
     side = spacing / per_cell
     reach = np.ceil(cap * distance_mm / side).astype(int)
     offsets = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), -1).reshape(-1, 3)
-    apart = np.linalg.norm(np.maximum(np.abs(offsets) - 1, 0) * side, axis=1)  # least distance of a point in the middle box
-    order = np.lexsort((np.linalg.norm(offsets * side, axis=1), apart))
-    offsets = offsets[order[apart[order] < cap * distance_mm]]
+    order = np.lexsort((np.linalg.norm(offsets * side, axis=1), _apart(offsets, side)))
+    offsets = offsets[order[_apart(offsets[order], side) < cap * distance_mm]]
     gray = evaluated.gray.astype(float)
     return _Boxes(gray, spacing, per_cell, _of_cells(np.minimum, gray), _of_cells(np.maximum, gray), offsets, distance_mm)
+
+
+def _apart(offsets: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """Least distance in mm between a point in the middle box and one in the box at each offset."""
+    return np.linalg.norm(np.maximum(np.abs(offsets) - 1, 0) * side, axis=-1)
 
 
 def _of_cells(extreme: np.ufunc, values: np.ndarray) -> np.ndarray:
@@ -138,24 +142,35 @@ def _search(boxes: _Boxes, points: _Points, cap: float) -> np.ndarray:
     first = 0
     while first < len(boxes.offsets):
         batch = boxes.offsets[first : first + max(1, first)]
-        for part in np.array_split(np.arange(len(best)), 1 + len(best) * len(batch) // AT_ONCE):
+        active = np.flatnonzero(best > (_apart(batch[0], boxes.side) / boxes.distance_mm) ** 2)
+        for part in np.array_split(active, 1 + len(active) * len(batch) // AT_ONCE):
             _improve(best, part, boxes, points.at(part), home[part, None] + batch)
         first += len(batch)
     return np.sqrt(best)
 
 
 def _improve(best: np.ndarray, part: np.ndarray, boxes: _Boxes, points: _Points, box: np.ndarray) -> None:
-    """Lower ``best`` at ``part``, (n,), with the (n, m, 3) boxes of its points."""
+    """Lower ``best`` at ``part``, (n,), with the (n, m, 3) boxes of its points that could do so."""
+    apart = np.zeros(box.shape[:2])
+    for axis in range(3):
+        ahead = box[..., axis] * boxes.side[axis] - points.position[:, axis, None]
+        apart += np.maximum(np.maximum(ahead, -ahead - boxes.side[axis]), 0) ** 2
+    bound = apart / boxes.distance_mm**2
+    row, column = np.nonzero(bound < best[part, None])
+    pair_box, pair_point = box[row, column], points.at(row)
+    promising = bound[row, column] + _lacking(boxes, pair_point, pair_box) ** 2 < best[part[row]]
+    if promising.any():
+        found = _least_squared(boxes, pair_point.at(promising), pair_box[promising])
+        np.minimum.at(best, part[row[promising]], found)
+
+
+def _lacking(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarray:
+    """How far, in dose criteria, each point is from any dose in the cell of its box; infinite outside the grid."""
     cell = box // boxes.per_cell
     exists = ((cell >= 0) & (cell < boxes.lowest.shape[::-1])).all(-1)
-    i, j, k = np.moveaxis(np.where(exists[..., None], cell, 0), -1, 0)
-    low, high = boxes.lowest[k, j, i] - points.gray[:, None], points.gray[:, None] - boxes.highest[k, j, i]
-    lacking = np.maximum(np.maximum(low, high), 0) / points.tolerance[:, None]
-    position = points.position[:, None]
-    apart = np.maximum(np.maximum(box * boxes.side - position, position - (box + 1) * boxes.side), 0) / boxes.distance_mm
-    row, column = np.nonzero(exists & (lacking**2 + (apart**2).sum(-1) < best[part, None]))
-    if len(row):
-        np.minimum.at(best, part[row], _least_squared(boxes, points.at(row), box[row, column]))
+    i, j, k = np.where(exists, cell.T, 0)
+    gap = np.maximum(boxes.lowest[k, j, i] - points.gray, points.gray - boxes.highest[k, j, i])
+    return np.where(exists, np.maximum(gap, 0) / points.tolerance, np.inf)
 
 
 def _least_squared(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarray:
