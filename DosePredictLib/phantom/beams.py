@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -30,21 +31,41 @@ class Beam:
 
     def dose(self, fluence: np.ndarray) -> np.ndarray:
         """(points,) for a map (v, u)."""
-        return self.depth_dose * _sample(_blurred(fluence), self.place)
+        flat = _blurred(fluence).ravel().astype(np.float32)
+        return self.depth_dose * sum(weight * flat[index] for index, weight in self._corners)
 
     def gradient(self, weight: np.ndarray) -> np.ndarray:
         """The adjoint of ``dose``: (v, u) for weights (points,)."""
-        return _blurred(_collect(self.depth_dose * weight, self.place, self.fluence_shape))
+        return _blurred(self._collected(self.depth_dose * weight))
 
     def aperture(self, target: np.ndarray) -> np.ndarray:
         """(v, u) bool: beamlets that aim at a target (flags of the points) or lie one beamlet beside one that does."""
-        hit = np.pad(_collect(target.astype(float), self.place, self.fluence_shape) > 0, 1)
+        hit = np.pad(self._collected(target.astype(float)) > 0, 1)
         rows, columns = self.fluence_shape
         return np.any([hit[a : a + rows, b : b + columns] for a in range(3) for b in range(3)], axis=0)
 
     def at(self, chosen: np.ndarray) -> Beam:
         """The same beam seen by some of the points."""
         return Beam(self.gantry_deg, self.fluence_shape, self.place[:, chosen], self.depth_dose[chosen])
+
+    def _collected(self, weight: np.ndarray) -> np.ndarray:
+        """(v, u): each point's weight shared among the beamlets around it."""
+        beamlets = self.fluence_shape[0] * self.fluence_shape[1]
+        total = sum(np.bincount(index, weight * share, minlength=beamlets) for index, share in self._corners)
+        return np.asarray(total).reshape(self.fluence_shape)
+
+    @cached_property
+    def _corners(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Flat index and weight of the four beamlets around each point; weight 0 beyond the field."""
+        base = np.floor(self.place)
+        share_v, share_u = self.place - base
+        corners = []
+        for dv, du in np.ndindex(2, 2):
+            v, u = base[0].astype(np.int32) + dv, base[1].astype(np.int32) + du
+            inside = (v >= 0) & (v < self.fluence_shape[0]) & (u >= 0) & (u < self.fluence_shape[1])
+            weight = (share_v if dv else 1 - share_v) * (share_u if du else 1 - share_u) * inside
+            corners.append((np.where(inside, v * self.fluence_shape[1] + u, 0), weight))
+        return corners
 
 
 def aim(gantry_deg: float, isocentre: np.ndarray, points: np.ndarray, density: Volume, half_field_mm: tuple[float, float]) -> Beam:
@@ -122,27 +143,3 @@ def _blurred(fluence: np.ndarray) -> np.ndarray:
     along, across = _kernel(fluence.shape[0]), _kernel(fluence.shape[1])
     sharp, wide = (a @ fluence @ b for a, b in zip(along, across, strict=True))
     return (1 - SCATTER_SHARE) * sharp + SCATTER_SHARE * wide + LEAKAGE * fluence.mean()
-
-
-def _corners(place: np.ndarray, shape: tuple[int, int]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Flat index and weight of the four bixels around each point; weight 0 beyond the field."""
-    base = np.floor(place)
-    share = place - base
-    corners = []
-    for dv, du in np.ndindex(2, 2):
-        v, u = base[0].astype(np.int32) + dv, base[1].astype(np.int32) + du
-        weight = (share[0] if dv else 1 - share[0]) * (share[1] if du else 1 - share[1])
-        inside = (v >= 0) & (v < shape[0]) & (u >= 0) & (u < shape[1])
-        corners.append((np.where(inside, v * shape[1] + u, 0), weight * inside))
-    return corners
-
-
-def _sample(fluence: np.ndarray, place: np.ndarray) -> np.ndarray:
-    flat = fluence.ravel()
-    return sum(weight * flat[index] for index, weight in _corners(place, fluence.shape))  # type: ignore[return-value,arg-type]
-
-
-def _collect(weight: np.ndarray, place: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The adjoint of _sample."""
-    total = sum(np.bincount(index, weight * share, minlength=shape[0] * shape[1]) for index, share in _corners(place, shape))
-    return np.asarray(total).reshape(shape)

@@ -1,0 +1,152 @@
+"""Parts that every DICOM object written here is made of."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.valuerep import DSfloat, format_number_as_ds
+
+from ..core.errors import DicomError
+from ..core.prescription import Prescription
+
+RESEARCH_NOTICE = "PREDICTED DOSE - NOT FOR TREATMENT"
+PROGRAM = "DosePredict (research)"
+IMPLEMENTATION_NAME = "DOSEPREDICT"
+
+# PS3.3 C.7.1.1, C.7.2.1, C.7.2.2: type 2 must be there even when empty.
+TYPE_2 = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex",
+    "StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber",
+)  # fmt: skip
+WHERE_PRESENT = (
+    "SpecificCharacterSet", "TimezoneOffsetFromUTC",
+    "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence", "TypeOfPatientID", "PatientBirthTime", "OtherPatientIDs",
+    "OtherPatientIDsSequence", "OtherPatientNames", "EthnicGroup", "PatientComments", "PatientSpeciesDescription",
+    "PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence", "QualityControlSubject",
+    "StudyInstanceUID", "StudyDescription", "IssuerOfAccessionNumberSequence", "PhysiciansOfRecord",
+    "ReferringPhysicianIdentificationSequence", "ProcedureCodeSequence",
+    "PatientAge", "PatientSize", "PatientWeight",
+    "ClinicalTrialSponsorName", "ClinicalTrialProtocolID", "ClinicalTrialProtocolName", "ClinicalTrialSiteID",
+    "ClinicalTrialSiteName", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID",
+    "FrameOfReferenceUID", "PositionReferenceIndicator",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a dose: it goes into every object, so that nobody takes it for a calculated one."""
+
+    model_id: str
+    model_version: str
+    weights_sha256: str
+    software_version: str
+    training_data: str = ""
+
+
+def new_dataset(sop_class: str, *, uid: str | None = None, created: datetime | None = None) -> FileDataset:
+    """An empty object of a SOP class with SOP Common and file meta information, explicit VR little endian."""
+    created = created or datetime.now()
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = sop_class
+    meta.MediaStorageSOPInstanceUID = uid or generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = pydicom.uid.PYDICOM_IMPLEMENTATION_UID
+    meta.ImplementationVersionName = IMPLEMENTATION_NAME
+    dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128), is_implicit_VR=False, is_little_endian=True)
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = date_and_time(created)
+    return dataset
+
+
+def date_and_time(moment: datetime) -> tuple[str, str]:
+    """DA and TM."""
+    return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
+
+
+def copy_patient_and_study(source: Dataset, target: Dataset) -> None:
+    """Patient, study, clinical trial and frame of reference as the planning CT has them, empty values included.
+
+    Raises DicomError where the CT lacks what links objects: StudyInstanceUID, FrameOfReferenceUID.
+    """
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
+        if not source.get(keyword):
+            raise DicomError(f"The planning CT has no {keyword}, so no dose can be linked to it; export the CT again.")
+    for keyword in (*TYPE_2, *WHERE_PRESENT):
+        if keyword in source:
+            target[keyword] = copy.deepcopy(source[keyword])
+    for keyword in (*TYPE_2, "PositionReferenceIndicator"):
+        if keyword not in target:
+            setattr(target, keyword, None)
+
+
+def add_series(dataset: Dataset, modality: str, number: int, description: str, created: datetime) -> None:
+    """RT Series module (PS3.3 C.8.8.1): a series of its own."""
+    dataset.Modality = modality
+    dataset.SeriesInstanceUID = generate_uid()
+    dataset.SeriesNumber = number
+    dataset.SeriesDescription = description
+    dataset.SeriesDate, dataset.SeriesTime = date_and_time(created)
+    dataset.OperatorsName = None
+    dataset.InstanceNumber = 1
+
+
+def add_equipment(dataset: Dataset, provenance: Provenance, created: datetime) -> None:
+    """General equipment, and the model as contributing equipment (PS3.3 C.7.5.1, C.12.1.1.5)."""
+    dataset.Manufacturer = PROGRAM
+    dataset.ManufacturerModelName = "DosePredict"
+    dataset.SoftwareVersions = provenance.software_version
+    purpose = Dataset()
+    purpose.CodeValue, purpose.CodingSchemeDesignator, purpose.CodeMeaning = "109102", "DCM", "Processing Equipment"
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [purpose]
+    item.Manufacturer = PROGRAM
+    item.ManufacturerModelName = provenance.model_id
+    item.SoftwareVersions = [provenance.software_version, provenance.model_version, provenance.weights_sha256]
+    trained = f", trained on {provenance.training_data}" if provenance.training_data else ""
+    item.ContributionDescription = (
+        f"Dose predicted by a neural network, not calculated for any beam: {provenance.model_id} {provenance.model_version}{trained};"
+        f" weights SHA-256 {provenance.weights_sha256}"
+    )
+    item.ContributionDateTime = created.strftime("%Y%m%d%H%M%S")
+    dataset.ContributingEquipmentSequence = [item]
+
+
+def reference(source: Dataset) -> Dataset:
+    """An item that refers to an object by SOP class and instance."""
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
+    return item
+
+
+def decimal(value: float) -> DSfloat:
+    """A decimal string of at most 16 characters (PS3.5 section 6.2); pydicom would write more without a word."""
+    return DSfloat(format_number_as_ds(float(value)))
+
+
+def decimals(values: Iterable[float] | np.ndarray) -> list[DSfloat]:
+    return [decimal(float(value)) for value in values]
+
+
+def target_references(prescription: Prescription, rtstruct: Dataset | None) -> list[Dataset]:
+    """DoseReferenceSequence (PS3.3 C.8.8.10): one item a target, with its ROI where the structure set is known."""
+    rois = {} if rtstruct is None else {str(r.ROIName): int(r.ROINumber) for r in reversed(rtstruct.StructureSetROISequence)}
+    items = []
+    for number, target in enumerate(prescription.targets, 1):
+        item = Dataset()
+        item.DoseReferenceNumber = number
+        item.DoseReferenceUID = generate_uid()
+        item.DoseReferenceStructureType = "VOLUME" if target.roi in rois else "SITE"
+        item.DoseReferenceDescription = target.roi[:64]
+        item.DoseReferenceType = "TARGET"
+        item.TargetPrescriptionDose = decimal(target.dose_gy)
+        if target.roi in rois:
+            item.ReferencedROINumber = rois[target.roi]
+        items.append(item)
+    return items
