@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent
-HOMES = (LIBRARY.parent / "Resources", LIBRARY / "_resources")  # a source tree or Slicer; an installed wheel
+HOMES = (LIBRARY / "_resources", LIBRARY.parent / "Resources")  # an installed wheel; a source tree or Slicer
 
 
 def resource(*parts: str) -> Path:
     """The path of a shipped file or folder, e.g. ``resource("StructureNames", "general.json")``; it need not exist."""
-    home = next((folder for folder in HOMES if folder.is_dir()), HOMES[0])
+    home = next((folder for folder in HOMES if folder.is_dir()), HOMES[-1])
     return home.joinpath(*parts)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("challenge", choices=["openkbp"])
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with pt_N folders of CSV files, at any depth")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder with pt_N folders of CSV files, at any depth"
+    )
     parser.add_argument("--model", default="dosediff", metavar="ID")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N patients")
     parser.add_argument("--steps", type=int, metavar="N", help="sampling steps; the model's own number by default")
@@ -23,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores and their parts here")
-    parser.add_argument("--predictions", type=Path, metavar="OUT", help="write pt_N.csv in the challenge's submission format here")
+    parser.add_argument(
+        "--predictions", type=Path, metavar="OUT", help="write pt_N.csv in the challenge's submission format here"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -16,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what was found; incomplete sets are listed too."""
-    from ..io.inspect import format_inspection, inspect
+    from ..io.inspect import inspect
+    from ..io.inspection_text import format_inspection
 
     found = inspect([Path(existing(path)) for path in options.case])
     print(json.dumps(found, indent=2) if options.json else format_inspection(found))

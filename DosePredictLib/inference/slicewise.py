@@ -33,6 +33,8 @@ def sample_slices(
     pieces = list(_batches(len(condition), batch))
     noise = gaussian((1, 1, *condition.shape[-2:]), [torch.Generator().manual_seed(seed)], condition.device)
     dose = torch.empty(len(condition), *condition.shape[-2:])
+    if on_step:
+        on_step(0, len(pieces) * steps)
     for number, piece in enumerate(pieces):
         given = condition[piece].to(memory_format=torch.channels_last)
         clean = ddim(

@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> int:
 
 def _run(job: JobFolder, progress: Progress) -> list[str]:
     request = job.request()
-    signal.signal(signal.SIGTERM, _cancel)
-    watch(request.parent, lambda: _abandon(job))
+    family = watch(request.parent, lambda: _abandon(job))
+    signal.signal(signal.SIGTERM, lambda *_: _abandon(job) if family.is_gone else _cancel())
     from .job import run
 
     run(job, request, progress)
@@ -60,7 +60,7 @@ def _explain(error: BaseException) -> tuple[int, dict[str, Any]]:
 
 
 def _send_noise_to(log: Path) -> None:
-    """All that libraries print, from C code too, goes into the log; but no warnings, for those of DICOM readers quote patients."""
+    """All that libraries print, from C code too, goes into the log; but no warnings: those of DICOM readers quote patients."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
@@ -69,7 +69,7 @@ def _send_noise_to(log: Path) -> None:
     logging.disable(logging.ERROR)
 
 
-def _cancel(*_: object) -> None:
+def _cancel() -> None:
     raise Cancelled("The background process was asked to end.")
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import registry
-from ..core import Cancelled, Case, DoseGrid, Grid, InputError, OutputError, Prescription, Volume
+import numpy as np
+
+from .. import __version__, registry
+from ..core import BODY, Cancelled, Case, DoseGrid, GeometryError, Grid, InputError, OutputError, Prescription, Volume
 from .protocol import JobFolder, Progress, Request, RequestError
 
 if TYPE_CHECKING:
     from ..inference.domain import Domain
-    from ..inference.predictor import Prediction, Predictor
+    from ..inference.predictor import Prediction
     from ..io.case import DicomCase
 
 HIGHEST_RATIO = 1.3  # of the highest prescription; clinical plans stay below about 1.15
@@ -33,12 +34,36 @@ class Job:
         self.progress.stage(stage)
 
     def step(self, index: int, count: int) -> None:
+        """Called by the sampler with 0 before its first step, then after each."""
         self.stop_if_cancelled()
+        if index == 0 and self.progress.current != "sample":
+            self.progress.stage("sample")
         self.progress.step(index, count)
 
     def stop_if_cancelled(self) -> None:
         if self.folder.is_cancelled:
             raise Cancelled("The prediction was cancelled.")
+
+    def warn(self, *texts: str) -> None:
+        for text in texts:
+            self.progress.warning(text)
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """A prediction and what it was really made with: fallbacks included."""
+
+    prediction: Prediction
+    made_with: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rasters:
+    """By ROI name, each structure's occupancy on the CT grid, cropped to its box; and what is to be said about them."""
+
+    occupancies: dict[str, Volume]
+    notes: tuple[str, ...]
 
 
 def run(folder: JobFolder, request: Request, progress: Progress) -> None:
@@ -49,21 +74,20 @@ def run(folder: JobFolder, request: Request, progress: Progress) -> None:
 
 
 def predict(job: Job) -> None:
-    """read, preprocess, sample, write, report."""
-    model = registry.find(job.request.model)
+    """From the patient's files to RTDOSE and report."""
+    card = registry.find(job.request.model).card
     job.begin("read")
     patient = read(job)
     job.begin("preprocess")
-    domain = domain_of(patient.case, model.card, job)
-    occupancies = occupancies_of(patient.case, job)
-    job.begin("sample")
-    predictor, prediction = sample(patient.case, job)
+    domain = domain_of(patient.case, card, job)
+    rasters = rasters_of(patient.case, job)
+    sampled = sample(patient.case, job)
     job.begin("write")
-    dose = on_wanted_grid(prediction, patient.case, job.request.grid)
+    dose = on_wanted_grid(sampled.prediction, patient.case, job.request.grid)
     check(dose, patient.case.prescription)
-    write_dicom(job, patient, dose, predictor.card)
+    write_dicom(job, patient, dose, card)
     job.begin("report")
-    write_reports(job, patient, dose, prediction, occupancies, predictor.card, domain)
+    write_reports(job, patient, dose, sampled, rasters, card, domain)
 
 
 def read(job: Job) -> DicomCase:
@@ -77,8 +101,7 @@ def read(job: Job) -> DicomCase:
         choose=request.choose or None,
         reference=home / request.reference if request.reference else None,
     )
-    for text in patient.warnings:
-        job.progress.warning(text)
+    job.warn(*patient.warnings)
     return patient
 
 
@@ -90,49 +113,52 @@ def domain_of(case: Case, card: dict[str, Any], job: Job) -> Domain:
     reasons = "; ".join(domain.reasons)
     if domain.verdict == "outside" and not job.request.outside_domain:
         raise InputError(
-            f"This case is outside what the model {job.request.model} was made for ({reasons});"
-            " its prediction would be meaningless. To get one all the same, marked as such, add --outside-domain."
+            f"This case is outside what the model {job.request.model} was trained on ({reasons});"
+            " a dose predicted for it would mean nothing. To get one all the same, marked as such, add --outside-domain."
         )
     if domain.verdict != "inside":
-        job.progress.warning(f"The case is {domain.verdict} for the model {job.request.model}: {reasons}.")
+        job.warn(f"The case is {domain.verdict} for the model {job.request.model}: {reasons}.")
     return domain
 
 
-def occupancies_of(case: Case, job: Job) -> dict[str, Volume]:
-    """Each structure's occupancy on the CT grid, cropped to its box; empty ones are left out."""
+def rasters_of(case: Case, job: Job) -> Rasters:
+    """Empty structures are left out, and those drawn across the slices."""
     from ..preprocessing.contours import rasterise
 
-    occupancies = {}
+    occupancies, notes = {}, []
     for structure in case.structures:
         job.stop_if_cancelled()
-        if not structure.is_empty:
-            occupancies[structure.name] = rasterise(structure, case.ct.grid).volume
-    return occupancies
+        try:
+            raster = rasterise(structure, case.ct.grid)
+        except GeometryError as error:
+            notes.append(f"{structure.name} is not evaluated: {error}")
+            continue
+        notes += [f"{structure.name}: {note}" for note in raster.notes]
+        if not raster.is_empty:
+            occupancies[structure.name] = raster.volume
+    return Rasters(occupancies, tuple(notes))
 
 
-def sample(case: Case, job: Job) -> tuple[Predictor, Prediction]:
-    """The prediction; with fewer samples, and at last on the CPU, where the GPU's memory does not suffice."""
+def sample(case: Case, job: Job) -> Sampled:
+    """The prediction; where the GPU's memory does not suffice with one sample, and at last on the CPU."""
     import torch
 
     from ..inference.predictor import Predictor
 
-    request = job.request
-    for device, samples in _attempts(request):
+    request, fallbacks = job.request, []
+    for device, samples in dict.fromkeys([(request.device, request.samples), (request.device, 1), ("cpu", 1)]):
         try:
             predictor = Predictor.load(request.model, device)
             prediction = predictor.predict(case, steps=request.steps, samples=samples, seed=request.seed, on_step=job.step)
         except torch.OutOfMemoryError:
-            job.progress.warning(f"The GPU's memory does not suffice for {samples} sample(s) on {device}; trying with less.")
+            fallbacks.append(f"The GPU's memory did not suffice for {samples} sample(s) on {device}; less was computed.")
+            job.warn(fallbacks[-1])
             continue
-        for text in prediction.warnings:
-            job.progress.warning(text)
-        return predictor, prediction
+        job.warn(*prediction.warnings)
+        steps = request.steps or predictor.recipe.steps
+        made_with = {"steps": steps, "samples": samples, "seed": request.seed, "device": predictor.device.type}
+        return Sampled(prediction, made_with, (*fallbacks, *prediction.warnings))
     raise OutputError("The memory of this computer does not suffice for a prediction; close other programs and try again.")
-
-
-def _attempts(request: Request) -> list[tuple[str, int]]:
-    """Devices and numbers of samples, the wanted one first, without repeats."""
-    return list(dict.fromkeys([(request.device, request.samples), (request.device, 1), ("cpu", 1)]))
 
 
 def on_wanted_grid(prediction: Prediction, case: Case, wanted: str) -> DoseGrid:
@@ -152,15 +178,16 @@ def wanted_grid(case: Case, wanted: str) -> Grid:
     return case.ct.grid.resampled((float(wanted),) * 3)
 
 
-def body_on(case: Case, grid: Grid) -> Any:
+def body_on(case: Case, grid: Grid) -> np.ndarray:
     """(k, j, i) bool on ``grid``: the body's contour, or what the CT shows of it."""
     from ..preprocessing.body import body_mask
     from ..preprocessing.contours import rasterise
+    from ..preprocessing.resample import resample
 
-    external = case.structure("External")
+    external = case.structure(BODY)
     if external is not None:
-        return rasterise(external, grid).on(grid) > 0.5
-    return body_mask(case.ct)
+        return rasterise(external, grid).on(grid) >= 0.5
+    return resample(Volume(body_mask(case.ct), case.ct.grid), grid, outside=0.0) >= 0.5
 
 
 def check(dose: DoseGrid, prescription: Prescription) -> None:
@@ -176,7 +203,6 @@ def check(dose: DoseGrid, prescription: Prescription) -> None:
 
 
 def write_dicom(job: Job, patient: DicomCase, dose: DoseGrid, card: dict[str, Any]) -> None:
-    from .. import __version__
     from ..io.rtdose_writer import Provenance, write_rtdose
 
     provenance = Provenance(
@@ -200,29 +226,29 @@ def write_reports(
     job: Job,
     patient: DicomCase,
     dose: DoseGrid,
-    prediction: Prediction,
-    occupancies: dict[str, Volume],
+    sampled: Sampled,
+    rasters: Rasters,
     card: dict[str, Any],
     domain: Domain,
 ) -> None:
     from ..evaluation.report import make_report, write_report
 
-    request, timing = job.request, job.progress.finished()
+    timing = job.progress.finished()
     report = make_report(
         case=patient.case,
         predicted=dose,
-        occupancies=occupancies,
+        occupancies=rasters.occupancies,
         model=card,
-        request={"steps": request.steps, "samples": request.samples, "seed": request.seed, "device": request.device},
-        warnings=(*patient.warnings, *prediction.warnings),
-        notes=patient.notes,
+        request=sampled.made_with,
+        warnings=(*patient.warnings, *sampled.warnings),
+        notes=(*patient.notes, *rasters.notes),
         timing_s=timing,
         peak_rss_mb=peak_memory_mb(),
         outside_domain="; ".join(domain.reasons) if domain.verdict == "outside" else None,
-        uncertainty=prediction.spread,
+        uncertainty=sampled.prediction.spread,
     )
     timing.update(job.progress.finished())
-    write_report(report, Path(job.folder.output))
+    write_report(report, job.folder.output)
 
 
 def peak_memory_mb() -> float:

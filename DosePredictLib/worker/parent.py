@@ -9,21 +9,35 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 SYNCHRONIZE, WAIT_TIMEOUT = 0x00100000, 0x00000102  # winnt.h, winerror.h
 POLL_S = 0.5
 
 
-def watch(caller: int | None, on_gone: Callable[[], None]) -> None:
+@dataclass(frozen=True)
+class Family:
+    """The process that started this one, and the caller behind it: 3D Slicer puts a launcher between."""
+
+    parent: int
+    caller: int | None
+
+    @property
+    def is_gone(self) -> bool:
+        return os.getppid() != self.parent or not (self.caller is None or is_alive(self.caller))
+
+
+def watch(caller: int | None, on_gone: Callable[[], None]) -> Family:
     """Call ``on_gone`` from a thread of its own soon after the parent process or the caller has ended."""
-    parent = os.getppid()
+    family = Family(os.getppid(), caller)
     _ask_kernel_for_signal()
-    threading.Thread(target=_poll, args=(parent, caller, on_gone), name="parent-watch", daemon=True).start()
+    threading.Thread(target=_poll, args=(family, on_gone), name="parent-watch", daemon=True).start()
+    return family
 
 
-def _poll(parent: int, caller: int | None, on_gone: Callable[[], None]) -> None:
-    while os.getppid() == parent and (caller is None or is_alive(caller)):
+def _poll(family: Family, on_gone: Callable[[], None]) -> None:
+    while not family.is_gone:
         time.sleep(POLL_S)
     on_gone()
 

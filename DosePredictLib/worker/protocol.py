@@ -83,12 +83,12 @@ class JobFolder:
 
     @classmethod
     def create(cls, request: Request) -> JobFolder:
-        """A new folder that only its user may enter, holding the request."""
+        """A new folder that only its user may enter, holding the request; this process is the caller."""
         job = cls(Path(tempfile.mkdtemp(prefix="dosepredict-")))  # mkdtemp makes it 0700
         for folder in (job.input, job.output):
             folder.mkdir()
         with written_whole(job.request_file) as part:
-            part.write_text(json.dumps(asdict(request), indent=1), encoding="utf-8")
+            part.write_text(json.dumps(asdict(request) | {"parent": os.getpid()}, indent=1), encoding="utf-8")
         return job
 
     @property
@@ -141,8 +141,8 @@ class Progress:
         self._file = job.progress.open("a", encoding="utf-8")
         self._start = time.monotonic()
         self._stage_start = self._start
-        self.seconds: dict[str, float] = {}  # of each stage, the current one up to its last event
-        self._stage = ""
+        self.seconds: dict[str, float] = {}  # of each stage that has ended
+        self.current = ""
 
     def emit(self, event: str, **values: Any) -> None:
         line = {"event": event, "elapsed_s": round(time.monotonic() - self._start, 3), **values}
@@ -152,14 +152,14 @@ class Progress:
     def stage(self, name: str) -> None:
         """A new stage begins, the one before has ended."""
         self._close_stage()
-        self._stage, self._stage_start = name, time.monotonic()
+        self.current, self._stage_start = name, time.monotonic()
         self.emit("stage", stage=name, index=STAGES.index(name) + 1, count=len(STAGES), remaining_s=None)
 
     def step(self, index: int, count: int) -> None:
         """``index`` of ``count`` equal steps of this stage are done; the remaining seconds are those of this stage."""
         spent = time.monotonic() - self._stage_start
         remaining = round(spent / index * (count - index), 1) if index else None
-        self.emit("step", stage=self._stage, index=index, count=count, remaining_s=remaining)
+        self.emit("step", stage=self.current, index=index, count=count, remaining_s=remaining)
 
     def warning(self, text: str) -> None:
         self.emit("warning", text=text)
@@ -170,8 +170,8 @@ class Progress:
         return {**self.seconds, "total": round(time.monotonic() - self._start, 3)}
 
     def _close_stage(self) -> None:
-        if self._stage:
-            self.seconds[self._stage] = round(time.monotonic() - self._stage_start, 3)
+        if self.current:
+            self.seconds[self.current] = round(time.monotonic() - self._stage_start, 3)
 
 
 class Tail:
