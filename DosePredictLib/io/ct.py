@@ -17,7 +17,7 @@ from .headers import numbers
 from .scan import DicomFile
 
 POSITION_MM = 0.01  # slices nearer than this are at one position
-STEP_SHARE = 0.05  # of the median step: what rounding of positions may change
+STEP_SHARE = 0.1  # of the median step: what rounding positions to 0.1 mm may change
 TILT = 2e-3  # 0.1 degrees, as a sine
 DECODERS = 2
 

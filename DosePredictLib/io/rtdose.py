@@ -111,7 +111,7 @@ def _refuse_other_than_gray(dataset: Dataset, file: str) -> None:
         raise DicomError(f"{file} is not an RTDOSE; name the file of the dose.")
     if text(dataset, "DoseUnits") != "GY":
         raise DicomError(
-            f"The dose units of {file} are {text(dataset, 'DoseUnits') or 'missing'}, not GY: relative dose cannot be compared"
+            f"The dose units of {file} are {text(dataset, 'DoseUnits') or 'missing'}, not GY: a relative dose cannot be compared"
             " with a prediction; export it in Gy, or leave it out."
         )
     if text(dataset, "DoseType") == "ERROR":
