@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import DSfloat, format_number_as_ds
 
 from ..core.errors import DicomError
@@ -54,8 +54,8 @@ def new_dataset(sop_class: str, *, uid: str | None = None, created: datetime | N
     """An empty object of a SOP class with SOP Common and file meta information, explicit VR little endian."""
     created = created or datetime.now()
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = sop_class
-    meta.MediaStorageSOPInstanceUID = uid or generate_uid()
+    meta.MediaStorageSOPClassUID = UID(sop_class)
+    meta.MediaStorageSOPInstanceUID = UID(uid or generate_uid())
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = pydicom.uid.PYDICOM_IMPLEMENTATION_UID
     meta.ImplementationVersionName = IMPLEMENTATION_NAME
@@ -111,7 +111,8 @@ def add_equipment(dataset: Dataset, provenance: Provenance, created: datetime) -
     item.SoftwareVersions = [provenance.software_version, provenance.model_version, provenance.weights_sha256]
     trained = f", trained on {provenance.training_data}" if provenance.training_data else ""
     item.ContributionDescription = (
-        f"Dose predicted by a neural network, not calculated for any beam: {provenance.model_id} {provenance.model_version}{trained};"
+        "Dose predicted by a neural network, not calculated for any beam: "
+        f"{provenance.model_id} {provenance.model_version}{trained};"
         f" weights SHA-256 {provenance.weights_sha256}"
     )
     item.ContributionDateTime = created.strftime("%Y%m%d%H%M%S")

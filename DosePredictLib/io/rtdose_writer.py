@@ -145,7 +145,8 @@ def _mark_as_predicted(dataset: Dataset, provenance: Provenance, created: dateti
     dataset.ContentDate, dataset.ContentTime = date_and_time(created)
     dataset.ImageType = ["DERIVED", "SECONDARY"]
     dataset.ImageComments = f"{RESEARCH_NOTICE}. Estimate of a neural network; recalculate in a commissioned system."
-    dataset.DerivationDescription = f"Predicted by {provenance.model_id} {provenance.model_version} from CT, contours and prescription"
+    model = f"{provenance.model_id} {provenance.model_version}"
+    dataset.DerivationDescription = f"Predicted by {model} from CT, contours and prescription"
     dataset.DoseComment = RESEARCH_NOTICE
     dataset.ContentQualification = "RESEARCH"
     dataset.TissueHeterogeneityCorrection = "IMAGE"  # the doses learned from were calculated on CT

@@ -1,6 +1,7 @@
 """The head-and-neck patient: solids in LPS mm, x to the left, y to the back, z to the head; the midline is x = 0.
 
-Landmarks (z): vertex 157, orbits 58, ear canal 30, hard palate 8, chin -50, hyoid -48, glottis -72, cricoid -92, sternal notch -130.
+Landmarks (z): vertex 157, orbits 58, ear canal 30, hard palate 8, chin -50, hyoid -48, glottis -72, cricoid -92,
+sternal notch -130.
 Sizes are those of an adult; organs and targets resemble those of OpenKBP in volume and place.
 """
 
@@ -22,22 +23,22 @@ def both(shape: Tube | Ellipsoid) -> Shape:
 def along(course: Tube, start: float, end: float, offset: tuple[float, float], half_axes: tuple[float, float]) -> Tube:
     """A tube of constant section that follows another one."""
     heights = np.linspace(start, end, max(3, int((end - start) / 10)))
-    centres = [course.at(float(z)) for z in heights]
-    return Tube(tuple((float(z), c[0] + offset[0], c[1] + offset[1], *half_axes) for z, c in zip(heights, centres, strict=True)))
+    centres = np.array([course.at(float(z)) for z in heights])[:, :2] + offset
+    return Tube(tuple((float(z), float(x), float(y), *half_axes) for z, (x, y) in zip(heights, centres, strict=True)))
 
 
 # --- the body -------------------------------------------------------------------------------------------------------
 
 CRANIUM = Ellipsoid((0, 5, 75), (76, 96, 82), power=2.2)
 FACE = Tube(
-    ((-54, 0, -34, 20, 26), (-47, 0, -40, 36, 44), (-30, 0, -38, 52, 52), (0, 0, -34, 63, 58), (25, 0, -30, 69, 62),
+    ((-58, 0, -36, 24, 28), (-50, 0, -39, 48, 49), (-30, 0, -37, 57, 54), (0, 0, -33, 68, 59), (25, 0, -29, 73, 63),
      (60, 0, -20, 72, 68), (100, 0, -8, 66, 72)), power=2.3,
 )  # fmt: skip
 NOSE = Ellipsoid((0, -93, 24), (14, 20, 24))
-EARS = both(Ellipsoid((80, 20, 32), (7, 13, 29)))
+EARS = both(Ellipsoid((82, 20, 32), (7, 13, 29)))
 NECK = Tube(
-    ((LOWEST, 0, 24, 80, 76), (-130, 0, 18, 68, 66), (-105, 0, 14, 60, 61), (-60, 0, 14, 59, 61), (-20, 0, 20, 62, 62),
-     (30, 0, 25, 62, 66)), power=2.2,
+    ((LOWEST, 0, 24, 80, 76), (-130, 0, 18, 68, 66), (-105, 0, 14, 60, 61), (-60, 0, 14, 59, 61), (-20, 0, 19, 64, 62),
+     (30, 0, 25, 67, 66)), power=2.2,
 )  # fmt: skip
 SHOULDERS = Tube(
     ((LOWEST, 0, 27, 218, 90), (-150, 0, 26, 212, 86), (-132, 0, 24, 182, 74), (-116, 0, 24, 132, 62), (-100, 0, 26, 82, 50),
@@ -52,7 +53,7 @@ SPINAL_CORD = Tube(
     ((LOWEST, 0, 54, 5.0, 4.2), (-150, 0, 49, 5.0, 4.2), (-120, 0, 37, 6.0, 4.4), (-90, 0, 27, 6.4, 4.6), (-60, 0, 23, 6.4, 4.6),
      (-20, 0, 20, 6.0, 4.6), (14, 0, 17, 6.0, 5.2)),
 )  # fmt: skip
-CANAL = Tube(tuple((z, x, y, a + 4.5, b + 4) for z, x, y, a, b in SPINAL_CORD.stations) + ((30, 0, 15, 13, 11),))
+CANAL = Tube((*((z, x, y, a + 4.5, b + 4) for z, x, y, a, b in SPINAL_CORD.stations), (30, 0, 15, 13, 11)))
 BRAINSTEM = Tube(
     ((14, 0, 16, 7, 6.5), (24, 0, 13, 10, 9), (38, 0, 9, 17, 14.5), (50, 0, 6, 17, 14), (60, 0, 5, 15, 11), (66, 0, 5, 8, 6))
 )
@@ -63,13 +64,15 @@ VERTEBRAE = tuple(
 # --- organs at risk -------------------------------------------------------------------------------------------------
 
 PAROTID = Tube(
-    ((-18, 57, 6, 3, 5), (-12, 58, 6, 8, 11), (0, 59, 5, 11, 16), (14, 61, 3, 12, 18), (26, 64, 0, 9, 16), (32, 66, -3, 3, 7)),
+    ((-18, 53, 8, 3, 5), (-12, 53, 8, 8, 12), (0, 54, 6, 11, 17), (14, 56, 4, 12, 19), (26, 59, 1, 9, 17), (32, 60, -2, 3, 7)),
     power=2.2,
+)  # fmt: skip
+LARYNX = Tube(
+    ((-91, 0, -25, 12, 12), (-84, 0, -26, 16, 14.5), (-72, 0, -27, 19, 16.5), (-60, 0, -26, 20, 15), (-52, 0, -25, 17, 12))
 )
-LARYNX = Tube(((-91, 0, -25, 12, 12), (-84, 0, -26, 16, 14.5), (-72, 0, -27, 19, 16.5), (-60, 0, -26, 20, 15), (-52, 0, -25, 17, 12)))
 ESOPHAGUS = Tube(((LOWEST, 4, 18, 9, 6.5), (-130, 3, 8, 9, 6), (-110, 1, 0, 9, 5.5), (-92, 0, -5, 8.5, 5)))
-RAMUS = Tube(((-36, 43, -26, 7, 12), (-20, 46, -23, 5.5, 17), (5, 50, -18, 4.5, 16), (24, 53, -13, 4.5, 13), (34, 55, -9, 5.5, 6)))
-MANDIBLE = Arch((-47, -17), front=-82, bend=0.027, back=-24, half_thickness=5.2) | both(RAMUS)
+RAMUS = Tube(((-36, 43, -26, 6, 12), (-20, 46, -23, 5, 16), (5, 50, -18, 4.2, 15), (24, 53, -13, 4.2, 12), (34, 55, -9, 5.5, 6)))
+MANDIBLE = Arch((-46, -17), front=-80, bend=0.027, back=-24, half_thickness=4.6) | both(RAMUS)
 
 # --- airway, from the nose down to the trachea ----------------------------------------------------------------------
 
@@ -78,7 +81,16 @@ PHARYNX = Tube(
     ((-66, 0, -22, 5, 6), (-52, 0, -19, 12, 5), (-35, 0, -17, 13, 6), (-15, 0, -17, 12, 8), (5, 0, -19, 11, 9), (24, 0, -21, 12, 8),
      (32, 0, -22, 6, 4)),
 )  # fmt: skip
-TRACHEA = Tube(((LOWEST, 0, 1, 9, 9), (-130, 0, -9, 9, 9), (-108, 0, -17, 9, 9), (-88, 0, -22, 8, 9), (-76, 0, -24, 4, 9), (-68, 0, -24, 3, 8)))
+TRACHEA = Tube(
+    (
+        (LOWEST, 0, 1, 9, 9),
+        (-130, 0, -9, 9, 9),
+        (-108, 0, -17, 9, 9),
+        (-88, 0, -22, 8, 9),
+        (-76, 0, -24, 4, 9),
+        (-68, 0, -24, 3, 8),
+    )
+)
 AIRWAY = PHARYNX | TRACHEA
 SINUSES = (
     both(Ellipsoid((31, -56, 28), (13, 17, 17)))  # maxillary
@@ -88,15 +100,12 @@ SINUSES = (
 
 # --- targets: carcinoma of the right tongue base with nodes of the right level II, both necks elective ----------------
 
-GROSS_TUMOUR = Ellipsoid((-18, -26, -24), (27, 25, 36)).blend(Ellipsoid((-46, 6, -34), (19, 21, 31)), 6)
-RIGHT_NECK = Tube(
-    ((-92, -42, 0, 10, 13), (-84, -43, 0, 17, 19), (-55, -46, 4, 19, 23), (-20, -47, 8, 18, 23), (6, -44, 9, 15, 18), (12, -42, 9, 9, 10))
-)
-HIGH_RISK = GROSS_TUMOUR.grown(6) | RIGHT_NECK
+GROSS_TUMOUR = Ellipsoid((-18, -26, -24), (28, 26, 37)).blend(Ellipsoid((-45, 6, -34), (19, 21, 32)), 6)
 ELECTIVE_NECK = Tube(
-    ((-128, 40, 6, 10, 9), (-120, 41, 4, 17, 15), (-92, 40, 1, 18, 18), (-55, 43, 5, 19, 22), (-20, 45, 9, 16, 21), (2, 43, 10, 12, 15),
-     (8, 42, 10, 7, 9)),
+    ((-128, 40, 6, 10, 9), (-120, 41, 4, 19, 17), (-92, 41, 2, 20, 20), (-55, 43, 5, 20, 23),
+     (-20, 45, 9, 17, 22), (2, 43, 10, 13, 16), (8, 42, 10, 8, 10)),
 )  # fmt: skip
+HIGH_RISK = GROSS_TUMOUR.grown(8) | (ELECTIVE_NECK.mirrored().grown(1) & Above(-88))
 SKIN_MM = 5.0  # targets stay this far below it
 
 PTV70 = GROSS_TUMOUR & BODY.grown(-SKIN_MM)
@@ -115,7 +124,7 @@ PRESCRIPTION_GY = {"PTV70": 70.0, "PTV63": 63.0, "PTV56": 56.0}
 FAT, MUSCLE, BONE, MARROW, AIR = -95, 52, 950, 260, -1000
 ABOVE_SKULL_BASE = Above(40, slope=-0.45)
 BRAIN = CRANIUM.grown(-14) & ABOVE_SKULL_BASE
-SKULL = (CRANIUM.grown(-6) & Above(34, slope=-0.45)) - BRAIN
+SKULL = (CRANIUM.grown(-6) & Above(37, slope=-0.45)) - BRAIN
 SPINE = tuple(
     (solid, hu)
     for bottom, top in VERTEBRAE
@@ -127,17 +136,20 @@ SPINE = tuple(
         (both(along(CANAL, bottom + 2, bottom + 9, (20, -6), (8, 5))), BONE - 500),
     )
 )
+STERNOMASTOID = Tube(((-118, 22, -24, 11, 6), (-90, 38, -12, 13, 9), (-40, 52, 14, 8, 13), (5, 58, 34, 6, 12)))
+TRAPEZIUS = Tube(((LOWEST, 75, 72, 62, 18), (-110, 42, 62, 28, 12), (-50, 22, 62, 19, 9), (10, 20, 66, 16, 7)))
+PARASPINAL = Tube(((LOWEST, 22, 74, 18, 16), (-100, 21, 46, 17, 17), (-40, 23, 42, 18, 17), (14, 24, 48, 17, 14)))
+SCALENES = Tube(((LOWEST, 26, 36, 14, 15), (-100, 26, 16, 11, 12), (-55, 24, 14, 9, 10), (-30, 22, 12, 7, 7)))
+PREVERTEBRAL = Tube(((-100, 0, -4, 22, 4), (-50, 0, -7, 22, 4.5), (10, 0, -9, 20, 4)))
+MASSETER = Tube(((-28, 52, -28, 4, 15), (0, 58, -28, 7, 18), (26, 62, -32, 5, 14)))
+PTERYGOID = Tube(((-15, 36, -18, 6, 12), (10, 38, -18, 8, 13), (28, 40, -16, 6, 10)))
+WALL_OF_PHARYNX = Tube(((-60, 0, -20, 22, 12), (-35, 0, -18, 22, 12), (5, 0, -17, 20, 11), (26, 0, -18, 18, 10)))
+TONGUE = Ellipsoid((0, -46, -20), (26, 34, 25))
 MUSCLES = (
-    (both(Tube(((-118, 22, -24, 11, 6), (-90, 38, -12, 13, 9), (-40, 52, 14, 8, 13), (5, 58, 34, 6, 12)))), MUSCLE + 4),  # sternomastoid
-    (both(Tube(((LOWEST, 75, 72, 62, 18), (-110, 42, 62, 28, 12), (-50, 22, 62, 19, 9), (10, 20, 66, 16, 7)))), MUSCLE),  # trapezius
-    (both(Tube(((LOWEST, 22, 74, 18, 16), (-100, 21, 46, 17, 17), (-40, 23, 42, 18, 17), (14, 24, 48, 17, 14)))), MUSCLE - 2),  # paraspinal
-    (both(Tube(((LOWEST, 26, 36, 14, 15), (-100, 26, 16, 11, 12), (-55, 24, 14, 9, 10), (-30, 22, 12, 7, 7)))), MUSCLE),  # scalenes
-    (Tube(((-100, 0, -4, 22, 4), (-50, 0, -7, 22, 4.5), (10, 0, -9, 20, 4))), MUSCLE),  # prevertebral
-    (Ellipsoid((0, -46, -20), (26, 34, 25)), MUSCLE + 8),  # tongue
-    (both(Tube(((-28, 57, -26, 4, 15), (0, 60, -26, 7, 18), (26, 63, -30, 5, 14)))), MUSCLE + 6),  # masseter
-    (both(Tube(((-15, 36, -18, 6, 12), (10, 38, -18, 8, 13), (28, 40, -16, 6, 10)))), MUSCLE + 4),  # pterygoid
-    (Tube(((-60, 0, -20, 22, 12), (-35, 0, -18, 22, 12), (5, 0, -17, 20, 11), (26, 0, -18, 18, 10))), MUSCLE),  # wall of the pharynx
-)
+    (both(STERNOMASTOID), MUSCLE + 4), (both(TRAPEZIUS), MUSCLE), (both(PARASPINAL), MUSCLE - 2), (both(SCALENES), MUSCLE),
+    (PREVERTEBRAL, MUSCLE), (TONGUE, MUSCLE + 8), (both(MASSETER), MUSCLE + 6), (both(PTERYGOID), MUSCLE + 4),
+    (WALL_OF_PHARYNX, MUSCLE),
+)  # fmt: skip
 VESSELS = (
     (both(Tube(((LOWEST, 17, 2, 5, 5), (-100, 25, -4, 4, 4), (-20, 27, 4, 3.5, 3.5), (25, 26, 6, 3, 3)))), 175),  # carotid
     (both(Tube(((LOWEST, 27, -4, 7, 6), (-100, 33, -3, 7, 5), (-20, 33, 9, 5, 4.5), (20, 31, 13, 4, 4)))), 145),  # jugular
@@ -146,7 +158,7 @@ GLANDS = (
     (both(Ellipsoid((33, -30, -46), (11, 15, 13))), 45),  # submandibular
     (both(Ellipsoid((16, -17, -103), (9, 10, 21))), 115),  # thyroid
     (both(PAROTID), -12),
-    (GROSS_TUMOUR.grown(-6), 78),
+    (GROSS_TUMOUR.grown(-8), 78),
 )
 FACE_BONES = (
     (both(Ellipsoid((31, -56, 28), (15.5, 19.5, 19.5))), BONE - 350),

@@ -68,7 +68,9 @@ class Beam:
         return corners
 
 
-def aim(gantry_deg: float, isocentre: np.ndarray, points: np.ndarray, density: Volume, half_field_mm: tuple[float, float]) -> Beam:
+def aim(
+    gantry_deg: float, isocentre: np.ndarray, points: np.ndarray, density: Volume, half_field_mm: tuple[float, float]
+) -> Beam:
     """The beam at points (n, 3) LPS mm; gantry 0 comes from the front, 90 from the patient's left.
 
     density: relative to water, on a grid with axes x, y, z. half_field_mm: v, u.
@@ -77,9 +79,9 @@ def aim(gantry_deg: float, isocentre: np.ndarray, points: np.ndarray, density: V
     depth = _radiological_depth(gantry_deg, isocentre, density, (v, u, t))
     build_up = 1 - (1 - SURFACE_SHARE) * np.exp(-BUILD_UP_PER_MM * depth)
     depth_dose = build_up * np.exp(-ATTENUATION_PER_MM * depth) * (SAD_MM / t) ** 2
-    shape = tuple(2 * int(np.ceil(half / BIXEL_MM)) + 1 for half in half_field_mm)
-    place = np.stack([v / BIXEL_MM + shape[0] // 2, u / BIXEL_MM + shape[1] // 2])
-    return Beam(gantry_deg, shape, place.astype(np.float32), depth_dose.astype(np.float32))  # type: ignore[arg-type]
+    rows, columns = (2 * int(np.ceil(half / BIXEL_MM)) + 1 for half in half_field_mm)
+    place = np.stack([v / BIXEL_MM + rows // 2, u / BIXEL_MM + columns // 2])
+    return Beam(gantry_deg, (rows, columns), place.astype(np.float32), depth_dose.astype(np.float32))
 
 
 def _axes(gantry_deg: float) -> tuple[np.ndarray, np.ndarray]:

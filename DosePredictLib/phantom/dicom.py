@@ -18,7 +18,12 @@ from ..io.whole_files import encoded
 from .plan_beams import beam_sequence, fraction_group
 
 CREATED = datetime(2026, 1, 5, 9, 30)  # one moment for all objects, so that the same seed gives the same files
-FLIPPED_AXES = {"HFS": (), "HFP": (0, 1), "FFS": (0, 2), "FFP": (1, 2)}  # of x, y, z; the patient stays, the scan turns
+FLIPPED_AXES: dict[str, tuple[int, ...]] = {
+    "HFS": (),
+    "HFP": (0, 1),
+    "FFS": (0, 2),
+    "FFP": (1, 2),
+}  # of x, y, z; the patient stays, the scan turns
 COLOURS = {"External": (0, 128, 0), "PTV70": (255, 0, 0), "PTV63": (255, 128, 0), "PTV56": (255, 255, 0)}
 
 
@@ -214,7 +219,7 @@ def rtdose(dose: DoseGrid, plan: Dataset, export: Export) -> FileDataset:
 def turn(volume: Volume, orientation: str) -> Volume:
     """The same voxels at the same places, stored as a scan in another patient position stores them."""
     axes = FLIPPED_AXES[orientation]
-    array = np.flip(volume.array, [2 - axis for axis in axes])
+    array = np.flip(volume.array, tuple(2 - axis for axis in axes))
     return Volume(np.ascontiguousarray(array), _flipped(volume.grid, axes))
 
 

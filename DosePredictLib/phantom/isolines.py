@@ -22,7 +22,7 @@ def isolines(field: np.ndarray) -> list[np.ndarray]:
     positive = field > 0
     if not positive.any():
         return []
-    rows, columns = (_span(positive.any(axis=axis)) for axis in (1, 0))
+    rows, columns = (_span(np.any(positive, axis=axis)) for axis in (1, 0))
     padded = np.pad(np.asarray(field, dtype=float), 1, constant_values=min(-1.0, float(field.min())))
     padded = padded[rows.start : rows.stop + 2, columns.start : columns.stop + 2]
     followers, width = _crossings(padded > 0), padded.shape[1]
@@ -40,7 +40,7 @@ def isolines(field: np.ndarray) -> list[np.ndarray]:
 
 def _crossings(positive: np.ndarray) -> dict[int, int]:
     """From each crossed edge to the next; edge number 2 * pixel for the one to its right, + 1 for the one below it."""
-    rows, width = positive.shape
+    width = positive.shape[1]
     p = positive.astype(np.uint8)
     pattern = p[:-1, :-1] + 2 * p[:-1, 1:] + 4 * p[1:, 1:] + 8 * p[1:, :-1]
     j, i = np.nonzero((pattern > 0) & (pattern < 15))

@@ -36,10 +36,9 @@ def scan_patient(grid: Grid, *, seed: int) -> tuple[Volume, StructureSet]:
         _paint(image, section, grid.spacing[0])
         for name, shape in anatomy.STRUCTURES.items():
             contours[name] += [_polygon(loop, grid, section.z) for loop in isolines(section.depth(shape))]
-    structures = tuple(
-        Structure(name, tuple(loops), number, interpreted_type=_kind(name)) for number, (name, loops) in enumerate(contours.items(), 1)
-    )
-    return Volume(_noisy(hu, seed), grid), StructureSet(structures)
+    numbered = enumerate(contours.items(), 1)
+    structures = (Structure(name, tuple(loops), number, interpreted_type=_kind(name)) for number, (name, loops) in numbered)
+    return Volume(_noisy(hu, seed), grid), StructureSet(tuple(structures))
 
 
 def _paint(image: np.ndarray, section: Section, pixel_mm: float) -> None:

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from ..core import DoseGrid, Grid, Volume
 from . import anatomy
-from .beams import BIXEL_MM, Beam, aim
+from .beams import Beam, aim
 from .patient import sections
 
 GANTRY_DEG = tuple(range(0, 360, 40))
@@ -17,6 +17,12 @@ DOSE_SPACING_MM = (3.0, 3.0, 3.0)
 FIELD_MARGIN_MM = 40.0  # room for scatter
 ITERATIONS = 120
 POINTS = 40_000  # that the optimisation looks at
+BODY_WEIGHT = 0.05
+FALL_GY_PER_MM = 1.5  # from one target into the next
+ORGAN_GOALS = {  # Gy, weight
+    "Bone_Mandible": (50.0, 0.1), "Larynx": (34.0, 0.1), "Esophagus": (28.0, 0.1), "Parotid_R": (16.0, 0.12),
+    "Parotid_L": (12.0, 0.2), "Brainstem": (22.0, 0.5), "SpinalCord": (30.0, 1.5),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +58,9 @@ def plan_dose(ct: Volume) -> DoseGrid:
 def dose_grid() -> Grid:
     """Around the body over the whole scan, 3 mm."""
     low, high = np.array([-222.0, -120.0, anatomy.BOTTOM_MM]), np.array([222.0, 123.0, anatomy.TOP_MM])
-    size = ((high - low) / DOSE_SPACING_MM).astype(int).tolist()
-    return Grid((size[0], size[1], size[2]), DOSE_SPACING_MM, tuple((low + np.array(DOSE_SPACING_MM) / 2).tolist()))  # type: ignore[arg-type]
+    columns, rows, frames = ((high - low) / DOSE_SPACING_MM).astype(int).tolist()
+    x, y, z = (low + np.array(DOSE_SPACING_MM) / 2).tolist()
+    return Grid((columns, rows, frames), DOSE_SPACING_MM, (x, y, z))
 
 
 def inside_masks(grid: Grid) -> dict[str, np.ndarray]:
@@ -78,30 +85,25 @@ def aim_beams(ct: Volume, grid: Grid, masks: dict[str, np.ndarray], body: np.nda
 
 def planning_goals(grid: Grid, masks: dict[str, np.ndarray], body: np.ndarray) -> Goals:
     """Targets their prescription; organs their limits; elsewhere a dose that falls with the distance from the targets."""
-    least, most = np.zeros(len(body)), np.zeros(len(body))
-    weight = np.full(len(body), 0.05)
-    for name, gray in anatomy.PRESCRIPTION_GY.items():
-        most = np.maximum(most, gray * np.maximum(0.3, 1 - _distance(masks[name], grid).ravel()[body] / 45))
+    inside = {name: mask.ravel()[body] for name, mask in masks.items()}
+    away = {name: _distance(masks[name], grid).ravel()[body] for name in anatomy.PRESCRIPTION_GY}
+    least, weight = np.zeros(len(body)), np.full(len(body), BODY_WEIGHT)
+    most = np.max([gray * np.maximum(0.3, 1 - away[name] / 45) for name, gray in anatomy.PRESCRIPTION_GY.items()], axis=0)
     for name, (limit, cost) in ORGAN_GOALS.items():
-        inside = masks[name].ravel()[body]
-        most[inside], weight[inside] = np.minimum(most[inside], limit), cost
+        most[inside[name]], weight[inside[name]] = np.minimum(most[inside[name]], limit), cost
+    spill = np.max([gray * 1.02 - FALL_GY_PER_MM * away[name] for name, gray in anatomy.PRESCRIPTION_GY.items()], axis=0)
     for name, gray in anatomy.PRESCRIPTION_GY.items():
-        inside = masks[name].ravel()[body]
-        least[inside], most[inside], weight[inside] = gray * 1.005, gray * 1.025, 1.0
+        here = inside[name]
+        least[here], most[here], weight[here] = gray * 1.005, np.maximum(gray * 1.025, spill[here]), 1.0
     return Goals(least, most, weight)
-
-
-ORGAN_GOALS = {  # Gy, weight
-    "Bone_Mandible": (50.0, 0.1), "Larynx": (34.0, 0.1), "Esophagus": (28.0, 0.1), "Parotid_R": (16.0, 0.12), "Parotid_L": (12.0, 0.2),
-    "Brainstem": (22.0, 0.5), "SpinalCord": (30.0, 1.5),
-}  # fmt: skip
 
 
 def optimise(beams: list[Beam], goals: Goals, iterations: int = ITERATIONS) -> np.ndarray:
     """(beams, v, u) non-negative fluences with the least weighted square excess: projected gradient, Barzilai-Borwein steps."""
     apertures = np.stack([beam.aperture(goals.least > 0) for beam in beams])
     fluences = apertures.astype(float)
-    fluences *= 70 / np.mean(sum(beam.dose(f) for beam, f in zip(beams, fluences, strict=True))[goals.least > 0])
+    dose = np.asarray(sum(beam.dose(fluence) for beam, fluence in zip(beams, fluences, strict=True)))
+    fluences *= 70 / dose[goals.least > 0].mean()
     slope = _slope(beams, goals, fluences)
     step = 0.1 * np.abs(fluences).max() / np.abs(slope).max()
     for _ in range(iterations):
@@ -121,8 +123,8 @@ def _slope(beams: list[Beam], goals: Goals, fluences: np.ndarray) -> np.ndarray:
 
 def _important(goals: Goals) -> np.ndarray:
     """Indices of the points the optimisation looks at: evenly picked, the costly ones ten times as densely."""
-    costly = np.nonzero(goals.weight > 0.05)[0]
-    rest = np.nonzero(goals.weight <= 0.05)[0]
+    costly = np.nonzero(goals.weight > BODY_WEIGHT)[0]
+    rest = np.nonzero(goals.weight <= BODY_WEIGHT)[0]
     return np.concatenate([costly[:: max(1, len(costly) * 4 // (3 * POINTS))], rest[:: max(1, len(rest) * 4 // POINTS)]])
 
 
