@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -89,9 +89,7 @@ def _choice(found: Scan, wished: Mapping[str, str] | None) -> choosing.Choice:
     choice = choosing.choose(found, wished)
     if sentence := choosing.missing(found, choice):
         raise InputError(sentence)
-    if not found.unreadable:
-        return choice
-    return replace(choice, warnings=(*choice.warnings, f"{', '.join(found.unreadable)} cannot be read as DICOM and is left out."))
+    return choice
 
 
 def _read_struct(choice: choosing.Choice) -> RtStruct:

@@ -47,10 +47,11 @@ def choose(found: Scan, wished: Mapping[str, str] | None = None) -> Choice:
 
 
 def missing(found: Scan, choice: Choice) -> str:
-    """One sentence where CT or structure set are absent, empty where both are there."""
+    """One sentence where files are damaged or CT or structure set are absent, empty where all is there."""
+    if found.unreadable:
+        return found.unreadable[0]
     if not found.files:
-        others = len(found.not_dicom) + len(found.unreadable)
-        return f"None of the {others} files found can be read as DICOM; give a folder with the planning CT and its RTSTRUCT."
+        return f"None of the {len(found.not_dicom)} files found is DICOM; give a folder with the planning CT and its RTSTRUCT."
     if not choice.ct and found.of(ENHANCED_CT):
         return "The CT is an Enhanced CT (multi-frame), which is not supported; export it as single slices."
     if not choice.ct:

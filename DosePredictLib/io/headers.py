@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -16,8 +17,8 @@ CODE_AT_128 = b"DICM"
 BARE_STARTS = (b"\x02\x00", b"\x08\x00")  # group 0002 or 0008, little endian: a file without preamble (Monaco, CMS)
 
 
-class _WatchedBytes(io.BytesIO):
-    """A file in memory that notices when more is asked of it than it holds; pydicom passes over that in silence."""
+class _WatchedFile(io.BufferedReader):
+    """A file that notices when more is asked of it than it holds; pydicom passes over that in silence."""
 
     ran_short = False
 
@@ -40,23 +41,23 @@ def looks_like_dicom(path: Path) -> bool:
 
 
 def read_header(path: Path, keywords: Sequence[str] | None = None) -> Dataset:
-    """The data set up to its pixels; only ``keywords`` where given. Raises DicomError where it cannot be read."""
-    try:
-        header = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(keywords) if keywords else None)
-    except Exception as error:  # pydicom has no common base for what a damaged file can cause
-        raise DicomError(f"{path.name} cannot be read as DICOM ({type(error).__name__}); export it again.") from None
-    return header
+    """The data set up to its pixels; only ``keywords`` where given. Raises DicomError as read_whole does."""
+    return _read(path, stop_before_pixels=True, specific_tags=list(keywords) if keywords else None)
 
 
 def read_whole(path: Path) -> Dataset:
     """The whole data set. Raises DicomError for a file that is damaged or ends too early."""
-    content = _WatchedBytes(path.read_bytes())
-    try:
-        dataset = pydicom.dcmread(content, force=True)
-    except Exception as error:
-        raise DicomError(f"{path.name} cannot be read as DICOM ({type(error).__name__}); export it again.") from None
-    if content.ran_short:
-        raise DicomError(f"{path.name} is truncated: it ends in the middle of a data element; export or copy it again.")
+    return _read(path)
+
+
+def _read(path: Path, **options: Any) -> Dataset:
+    with _WatchedFile(io.FileIO(path)) as file:
+        try:
+            dataset = pydicom.dcmread(file, force=True, **options)
+        except Exception as error:  # pydicom has no common base for what a damaged file can cause
+            raise DicomError(f"{path.name} cannot be read as DICOM ({type(error).__name__}); export it again.") from None
+        if file.ran_short:
+            raise DicomError(f"{path.name} is truncated: it ends in the middle of a data element; export or copy it again.")
     return dataset
 
 

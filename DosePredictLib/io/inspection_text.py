@@ -32,7 +32,7 @@ def _files(files: dict[str, Any]) -> Iterator[str]:
     if files["copies"]:
         yield f"{files['copies']} copies of them"
     if files["unreadable"]:
-        yield f"{len(files['unreadable'])} unreadable: {', '.join(files['unreadable'])}"
+        yield f"{len(files['unreadable'])} damaged"
     if files["other"]:
         yield "not DICOM: " + ", ".join(f"{count} {suffix}" for suffix, count in files["other"].items())
 

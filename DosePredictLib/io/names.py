@@ -23,7 +23,7 @@ How = Literal["exact", "synonym", "suggestion", "user", "none"]
 SIDES = {
     "L": {"l", "lt", "left", "li", "lnk", "links", "linke", "linker", "linkes", "gauche", "izq", "izquierda", "izquierdo", "sin",
           "sx", "sinistra", "sinistro", "lewa", "lewe", "venstre"},
-    "R": {"r", "rt", "right", "re", "rechts", "rechte", "rechter", "rechtes", "droite", "droit", "dcha", "der", "derecha", "derecho",
+    "R": {"r", "rt", "right", "re", "rechts", "rechte", "rechter", "rechtes", "droite", "droit", "der", "derecha", "derecho",
           "dx", "destra", "destro", "dex", "dext", "prawa", "prawe", "hojre"},
 }  # fmt: skip
 GLUED_SIDE = re.compile(r"^(?:(left|right|lt|rt|l|r)(\w{3,})|(\w{3,}?)(left|right|links|rechts|lt|rt|li|re|l|r))$")

@@ -179,7 +179,7 @@ def _of_all_fractions(dose: RtDose, plan: Plan, prescribed_gy: float) -> RtDose:
         return dose
     if not MAXIMUM[0] <= share * fractions <= MAXIMUM[1]:
         raise DicomError(
-            f"The {dose.summation} dose has a maximum of {share * prescribed_gy:.2f} Gy, which suits neither the {prescribed_gy:g} Gy"
+            f"The {dose.summation} dose has a maximum of {dose.dose.gray.max():.2f} Gy, and suits neither the {prescribed_gy:g} Gy"
             f" prescribed nor one of {fractions} fractions of it; export the dose of the plan."
         )
     note = f"The planned dose was that of one fraction ({dose.summation}) and is multiplied by {fractions} fractions."

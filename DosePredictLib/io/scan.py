@@ -63,7 +63,7 @@ class Scan:
     files: tuple[DicomFile, ...]
     not_dicom: tuple[str, ...] = ()  # base names
     copies: int = 0
-    unreadable: tuple[str, ...] = ()  # base names
+    unreadable: tuple[str, ...] = ()  # a sentence for each file that should be DICOM and is damaged
 
     def of(self, kind: str) -> tuple[DicomFile, ...]:
         return tuple(file for file in self.files if file.kind == kind)
@@ -93,8 +93,8 @@ def scan(paths: Path | str | Iterable[Path | str]) -> Scan:
             continue
         try:
             file = _classify(path)
-        except DicomError:
-            unreadable.append(path.name)
+        except DicomError as error:
+            unreadable.append(str(error))
             continue
         copies += file.uid in found
         found.setdefault(file.uid or str(path), file)
@@ -105,7 +105,7 @@ def _classify(path: Path) -> DicomFile:
     header = read_header(path, KEYWORDS)
     modality = text(header, "Modality")
     if not modality and not text(header, "SOPClassUID"):
-        raise DicomError(f"{path.name} has neither SOPClassUID nor Modality.")
+        raise DicomError(f"{path.name} has neither SOPClassUID nor Modality; export it again, or take it out of the folder.")
     return DicomFile(path, KINDS.get(text(header, "SOPClassUID"), modality or "OTHER"), header)
 
 

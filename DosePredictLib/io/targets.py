@@ -55,8 +55,9 @@ def find_prescription(
     """The targets and their doses.
 
     wished: ROI -> Gy from the user; it is the whole prescription where given. Else every plain PTV that is not empty, its dose
-    from the plan (by ROI number, by description, or as the one dose of the one target), else from its name; where no PTV is named, the
-    ROIs to which the plan prescribes. Raises InputError where no target or no dose is found, or the levels contradict the names.
+    from the plan (by ROI number, by description, or as the one dose of the one target), else from its name; where no PTV is
+    named, the ROIs to which the plan prescribes. Raises InputError where no target or no dose is found, or where the levels
+    contradict the names.
     """
     if wished:
         return _as_wished(structures, plan, wished)
@@ -101,7 +102,7 @@ def _candidates(structures: StructureSet, plan: Plan | None) -> list[Structure]:
     if any(not s.is_empty for s in named):
         return named
     numbers = {p.roi_number for p in plan.prescriptions} if plan else set()
-    return [s for s in structures if s.number in numbers] or named
+    return [s for s in structures if s.number in numbers and s.interpreted_type != "EXTERNAL"] or named
 
 
 def _dose_of(roi: Structure, plan: Plan | None, *, alone: bool) -> tuple[Target | None, list[str]]:
