@@ -60,6 +60,11 @@ class GoalResult:
         """None where the prediction has no value."""
         return None if self.predicted != self.predicted else self.margin >= 0
 
+    @property
+    def is_met_by_plan(self) -> bool | None:
+        """None where there is no planned value."""
+        return None if self.planned is None or self.planned != self.planned else self.goal.margin(self.planned) >= 0
+
     def to_dict(self) -> dict[str, Any]:
         goal = self.goal
         return {

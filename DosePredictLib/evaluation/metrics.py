@@ -41,6 +41,11 @@ class Metric:
         raise InputError(f"The metric '{text}' is not known; write it like {EXAMPLES}.")
 
     @property
+    def name(self) -> str:
+        """Without the unit: ``D95%``."""
+        return self.text.partition("[")[0]
+
+    @property
     def is_relative(self) -> bool:
         """Whether its value depends on the prescription of the structure."""
         return (self.kind == "volume" and self.at == "%") or (self.kind in ("dose", "statistic") and self.unit == "%")

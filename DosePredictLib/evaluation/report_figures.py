@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import Case, DoseGrid, Grid, Volume
-from .interpolation import at_points, on_grid
+from .interpolation import on_grid
 from .structure_metrics import StructureRow
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ MARKERS = "osD^vPX*<>"
 TARGET_LINES = ("-", "--", ":")
 PLANES = {"Transverse": 2, "Sagittal": 0, "Coronal": 1}  # the LPS axis each is perpendicular to
 WINDOW_HU = (-160.0, 240.0)
-MARGIN_MM, PIXEL_MM = 25.0, 1.0
+MARGIN_MM, PIXEL_MM = 20.0, 1.0
+SHOWN_PERCENT = 10.0  # of the prescription
+TITLE_INCH = 0.3
 MOST_CURVES = 12
 
 
@@ -74,7 +76,7 @@ def plane_figures(
     """A picture, as data URI, for each plane: predicted dose, and where there is a reference planned dose and difference."""
     panels: dict[str, DoseGrid | Volume] = {"Predicted": predicted}
     if case.reference is not None and change is not None:
-        panels |= {"Planned": case.reference, "Predicted - planned": Volume(np.nan_to_num(change.array), change.grid)}
+        panels |= {"Planned": case.reference, "Predicted \N{MINUS SIGN} planned": Volume(np.nan_to_num(change.array), change.grid)}
     outlines = {t.roi: occupancies[t.roi] for t in case.prescription.targets if t.roi in occupancies}
     limit = difference_limit(change)
     return {name: _plane(case, panels, outlines, box.plane(axis), axis, limit) for name, axis in PLANES.items()}
@@ -92,22 +94,31 @@ def _plane(
 ) -> str:
     from matplotlib.figure import Figure
 
-    ct = _pixels(case.ct, grid, axis, outside=-1000)
-    height, width = ct.shape
-    wide = 11.0 if len(panels) > 1 else 5.2
-    figure = Figure(figsize=(wide, wide / len(panels) * height / width + 0.3), facecolor="white")
+    percent = 100 / case.prescription.highest_gy
+    shown = _shown(_pixels(panels["Predicted"], grid, axis) * percent > SHOWN_PERCENT)
+    ct = _pixels(case.ct, grid, axis, outside=-1000)[shown]
+    wide = 11.0 if len(panels) > 1 else 5.6
+    figure = Figure(figsize=(wide, wide / len(panels) * ct.shape[0] / ct.shape[1] + TITLE_INCH), facecolor="white")
     for place, (title, field) in enumerate(panels.items()):
-        axes = figure.add_axes((place / len(panels), 0, 0.992 / len(panels), 1 - 0.3 / figure.get_figheight()))
+        axes = figure.add_axes((place / len(panels), 0, 0.992 / len(panels), 1 - TITLE_INCH / figure.get_figheight()))
         axes.imshow(ct, cmap="gray", vmin=WINDOW_HU[0], vmax=WINDOW_HU[1], origin="upper" if axis == 2 else "lower")
-        if isinstance(field, DoseGrid):
-            _dose_wash(axes, 100 * _pixels(field, grid, axis) / case.prescription.highest_gy)
-        else:
-            _difference_wash(axes, _pixels(field, grid, axis), limit)
+        pixels = _pixels(field, grid, axis)[shown]
+        _dose_wash(axes, pixels * percent) if isinstance(field, DoseGrid) else _difference_wash(axes, pixels, limit)
         for line, outline in zip(TARGET_LINES * len(outlines), outlines.values(), strict=False):
-            _outline(axes, _pixels(outline, grid, axis), line)
+            _outline(axes, _pixels(outline, grid, axis)[shown], line)
         _label(axes, axis)
         axes.set_title(title, fontsize=11, pad=4)
     return _data_uri(figure, "png", dpi=100)
+
+
+def _shown(bright: np.ndarray) -> tuple[slice, slice]:
+    """The part of a plane with dose, and a margin."""
+    if not bright.any():
+        return slice(None), slice(None)
+    margin = round(MARGIN_MM / PIXEL_MM)
+    lines = (np.flatnonzero(bright.any(axis=1 - side)) for side in (0, 1))
+    rows, columns = (slice(max(0, int(line[0]) - margin), int(line[-1]) + margin + 1) for line in lines)
+    return rows, columns
 
 
 def _pixels(field: DoseGrid | Volume, grid: Grid, axis: int, *, outside: float = 0.0) -> np.ndarray:
@@ -128,16 +139,19 @@ def _difference_wash(axes: Axes, gray: np.ndarray, limit: float) -> None:
 
 def _outline(axes: Axes, occupancy: np.ndarray, line: str) -> None:
     if occupancy.max() > 0.5:
-        axes.contour(occupancy, levels=[0.5], colors="black", linewidths=2.6, alpha=0.7)
-        axes.contour(occupancy, levels=[0.5], colors="white", linewidths=1.4, linestyles=line)
+        axes.contour(occupancy, levels=[0.5], colors="black", linewidths=2.2, alpha=0.6)
+        axes.contour(occupancy, levels=[0.5], colors="white", linewidths=1.2, linestyles=line)
 
 
 def _label(axes: Axes, axis: int) -> None:
     """Patient directions at the edges; LPS x grows to the patient's left, y to posterior, z to superior."""
+    from matplotlib.patheffects import withStroke
+
     left, right, bottom, top = {2: "RLPA", 0: "APIS", 1: "RLIS"}[axis]
-    style = {"color": "white", "fontsize": 10, "weight": "bold", "transform": axes.transAxes}
-    for text, x, y in ((left, 0.02, 0.5), (right, 0.98, 0.5), (bottom, 0.5, 0.03), (top, 0.5, 0.97)):
-        axes.text(x, y, text, ha="left" if x < 0.1 else "right" if x > 0.9 else "center", va="center" if y == 0.5 else "bottom" if y < 0.5 else "top", **style)
+    halo = [withStroke(linewidth=2.5, foreground="black")]
+    for text, x, y in ((left, 0.03, 0.5), (right, 0.97, 0.5), (bottom, 0.5, 0.04), (top, 0.5, 0.96)):
+        place = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        axes.text(x, y, text, color="white", fontsize=10, weight="bold", path_effects=halo, **place)
     axes.set_axis_off()
 
 
@@ -172,8 +186,3 @@ def _data_uri(figure: Figure, kind: str, **options: float) -> str:
         figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None, **options)
     mime = {"png": "image/png", "svg": "image/svg+xml"}[kind]
     return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def dose_at(dose: DoseGrid, point: np.ndarray) -> float:
-    """Gy at one point in LPS mm."""
-    return float(at_points(dose, point))

@@ -35,7 +35,7 @@ def page(report: Report) -> str:
         cards="".join(_cards(report)),
         planes_note=_planes_note(report),
         legend="".join(_legend(report)),
-        planes="".join(_plane(name, uri) for name, uri in report.pictures.items() if name != "DVH"),
+        planes=_planes(report),
         dvh=report.pictures["DVH"],
         dvh_note=_dvh_note(report),
         structures=_structures(report.rows),
@@ -69,19 +69,21 @@ def _cards(report: Report) -> Iterable[str]:
 
 def _goals_card(goals: Sequence[GoalResult]) -> str:
     missed = sorted((g for g in goals if g.is_met is False), key=lambda g: (g.goal.priority, g.margin))
-    lines = [f"{g.roi}: {g.goal.metric.text} {_number(g.predicted)}, goal {g.goal.limit}" for g in missed[:MOST_LISTED]]
+    lines = [f"{g.roi}: {g.goal.metric.name} {_number(g.predicted)} {g.goal.metric.unit}, goal {g.goal.limit}" for g in missed[:MOST_LISTED]]
     judged = sum(g.is_met is not None for g in goals)
-    return _card("amber" if missed else "", "Goals", f"{len(missed)} of {_count(judged, 'goal')} missed by the prediction", lines)
+    also = sum(g.is_met_by_plan is False for g in missed)
+    title = f"{len(missed)} of {_count(judged, 'goal')} missed by the prediction" + (f", {also} of them by the plan too" if also else "")
+    return _card("amber" if missed else "", "Goals", title, lines)
 
 
 def _differences_card(report: Report) -> str:
     if report.comparison is None:
         return _card("", "Planned dose", "No planned dose to compare with", [])
     found = [(abs(v), row.roi, HEADINGS[key], v) for row in report.rows for key, v in row.notable.items()]
-    lines = [f"{roi}: {heading} {value:+.1f} Gy" for _, roi, heading, value in sorted(found, reverse=True)[:MOST_LISTED]]
+    lines = [f"{roi}: {heading} {_number(value, sign=True)} Gy" for _, roi, heading, value in sorted(found, reverse=True)[:MOST_LISTED]]
     structures = len({roi for _, roi, _, _ in found})
     title = f"{_count(structures, 'structure')} worth a look" if found else f"No structure differs by {NOTABLE_GY:g} Gy"
-    return _card("amber" if found else "", "Predicted - planned", title, [*lines, _where(report)])
+    return _card("amber" if found else "", "Predicted − planned", title, [*lines, _where(report)])
 
 
 def _where(report: Report) -> str:
@@ -90,8 +92,8 @@ def _where(report: Report) -> str:
     if change is None:
         return ""
     k, j, i = np.unravel_index(np.nanargmax(np.abs(change.array)), change.array.shape)
-    x, y, z = change.grid.to_world(np.array([i, j, k]))
-    return f"largest anywhere {change.array[k, j, i]:+.1f} Gy, at ({x:.0f}, {y:.0f}, {z:.0f}) mm in DICOM coordinates"
+    place = ", ".join(_number(mm, digits=0) for mm in change.grid.to_world(np.array([i, j, k])))
+    return f"largest anywhere {_number(change.array[k, j, i], sign=True)} Gy, at ({place}) mm in DICOM coordinates"
 
 
 def _card(kind: str, heading: str, big: str, lines: Iterable[str]) -> str:
@@ -117,8 +119,14 @@ def _legend(report: Report) -> Iterable[str]:
         yield f'<span>Difference −{limit:g} Gy<i class="ramp"></i>+{limit:g} Gy</span>'
 
 
-def _plane(name: str, uri: str) -> str:
-    return f'<figure><img src="{uri}" alt="{name} plane"><figcaption>{name}</figcaption></figure>'
+def _planes(report: Report) -> str:
+    """Three panels a plane one below the other; single ones side by side."""
+    figures = "".join(
+        f'<figure><img src="{uri}" alt="{name} plane"><figcaption>{name}</figcaption></figure>'
+        for name, uri in report.pictures.items()
+        if name != "DVH"
+    )
+    return f'<div class="{"beside" if report.comparison is None else "below"}">{figures}</div>'
 
 
 def _dvh_note(report: Report) -> str:
@@ -167,9 +175,10 @@ def _goals(goals: Sequence[GoalResult]) -> str:
     if not goals:
         return '<p class="small">No clinical goal of the template applies to the structures of this case.</p>'
     planned = any(g.planned is not None for g in goals)
-    heads = ["Structure", "Metric", "Goal", "Predicted", *(["Planned"] if planned else []), "Margin", "", "Priority", "Source"]
+    heads = ["Structure", "Metric", "Goal", "Predicted", *(["Planned"] if planned else []), "Margin", "", "Priority"]
     rows = "".join(_goal_row(goal, planned) for goal in goals)
-    return f'<div class="scroll"><table><thead><tr>{"".join(f"<th>{h}</th>" for h in heads)}</tr></thead><tbody>{rows}</tbody></table></div>'
+    head = "".join(f"<th>{h}</th>" for h in heads) + '<th class="left">Source</th>'
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _goal_row(result: GoalResult, planned: bool) -> str:
@@ -237,7 +246,8 @@ def _number(value: float | None, *, sign: bool = False, digits: int = 1) -> str:
     """A number as it is shown; a dash for none, and a real minus sign."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+    rounded = round(value, digits) + 0.0  # no negative zero
+    return f"{rounded:{'+' if sign and rounded else ''}.{digits}f}".replace("-", "−")
 
 
 def _count(number: int, noun: str) -> str:

@@ -54,8 +54,8 @@ class StructureRow:
 
     @property
     def notable(self) -> dict[str, float]:
-        """The differences that are worth a look."""
-        found = self.differences
+        """The differences that are worth a look; not of the body, which only repeats the others."""
+        found = self.differences if self.name != BODY else {}
         return {key: found[key] for key in FLAGGED[self.is_target] if found and is_notable(found[key], "Gy")}
 
     def to_dict(self) -> dict[str, Any]:
