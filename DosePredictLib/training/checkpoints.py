@@ -26,7 +26,7 @@ class State:
     @classmethod
     def start(cls, network: nn.Module, *, learning_rate: float, weight_decay: float, ema: float) -> State:
         average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(ema))
-        optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
         return cls(network, average, optimizer)
 
     def save(self, path: Path) -> None:

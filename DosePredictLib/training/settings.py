@@ -23,7 +23,7 @@ class Settings:
     """How to train; every time is counted in optimiser steps. ema: decay of the moving average of the weights."""
 
     seed: int = 0
-    steps: int = 9000
+    steps: int = 7500
     batch: int = 16
     learning_rate: float = 1e-4
     warmup: int = 200

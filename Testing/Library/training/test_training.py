@@ -1,0 +1,142 @@
+"""Training: the same run however often it is interrupted, and clear words when it cannot go on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from DosePredictLib.core import InputError, ModelError, Recipe
+from DosePredictLib.training.augmentation import Augmentation
+from DosePredictLib.training.dataset import Patient, recipe_key
+from DosePredictLib.training.loop import learning_rate, train
+from DosePredictLib.training.sampling import SliceSampler
+from DosePredictLib.training.settings import Settings, TrainingRecipe, read_recipe
+
+RECIPE = Recipe(model="dosediff", network={"distance_maps": 11, "widths": (16, 16), "time_width": 16}, steps=2)
+PLAN = TrainingRecipe(
+    RECIPE, Settings(seed=3, steps=8, batch=4, learning_rate=1e-3, warmup=2, checkpoint_every=4, validate_every=8), Augmentation()
+)
+
+
+def patients(count: int = 3, rows: int = 16) -> list[Patient]:
+    rng = np.random.default_rng(0)
+    return [
+        Patient(f"p{n}", rng.normal(size=(5 + n, 12, rows, 16)).astype(np.float16), rng.random((5 + n, rows, 16)).astype(np.float16))
+        for n in range(count)
+    ]
+
+
+def weights(state) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in state.average.module.parameters()])
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    straight = train(PLAN, patients(), [], whole, resume=False)
+    interrupted = Interruption(4)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.train(parts)
+    resumed = train(PLAN, patients(), [], parts, resume=True)
+    assert resumed.step == 8
+    torch.testing.assert_close(weights(resumed), weights(straight), rtol=0, atol=0)
+
+
+class Interruption:
+    """Stops a run after a number of steps, as Ctrl-C would."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def train(self, out) -> None:
+        from DosePredictLib.training import loop
+
+        original, seen = loop.Trainer.step, []
+
+        def step(trainer):
+            if len(seen) == self.steps:
+                raise KeyboardInterrupt
+            seen.append(None)
+            return original(trainer)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop.Trainer, "step", step)
+            train(PLAN, patients(), [], out, resume=False)
+
+
+def test_training_lowers_the_loss_and_logs_it(tmp_path):
+    plan = replace(PLAN, training=replace(PLAN.training, steps=40, validate_every=40), augmentation=Augmentation(0, 0, 1, 0, 0))
+    train(plan, patients(1), patients(1), tmp_path, resume=False)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [20, 40]
+    assert lines[-1]["loss"] < 0.95 * lines[0]["loss"]
+    assert 0 < lines[-1]["validation_mae"] < 1
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path):
+    broken = patients(1)
+    broken[0].dose[:] = np.nan
+    with pytest.raises(ModelError, match="step 0 is not finite"):
+        train(PLAN, broken, [], tmp_path, resume=False)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(tmp_path):
+    train(PLAN, patients(), [], tmp_path, resume=False)
+    other = replace(PLAN, recipe=replace(RECIPE, network={**RECIPE.network, "widths": (16, 32)}))
+    with pytest.raises(ModelError, match="another architecture"):
+        train(other, patients(), [], tmp_path, resume=True)
+
+
+def test_every_slice_is_drawn_about_equally_often_and_sizes_are_not_mixed():
+    some = patients(2) + patients(2, rows=32)
+    for n, patient in enumerate(some):
+        patient.dose[:] = n
+    sampler = SliceSampler(some, batch=6, seed=0)
+    drawn = [sampler.draw(sampler.generator(step))[:, -1, 0, 0] for step in range(600)]
+    counts = np.bincount(torch.cat(drawn).int().numpy(), minlength=4)
+    expected = np.array([len(p.dose) for p in some])
+    np.testing.assert_allclose(counts / counts.sum(), expected / expected.sum(), atol=0.03)
+
+
+def test_the_learning_rate_rises_then_falls_to_nothing():
+    settings = Settings(steps=100, warmup=10, learning_rate=1.0)
+    assert learning_rate(0, settings) == pytest.approx(0.1)
+    assert learning_rate(10, settings) == pytest.approx(1.0)
+    assert learning_rate(55, settings) == pytest.approx(0.5)
+    assert learning_rate(100, settings) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_cache_follows_what_the_network_sees_and_not_how_it_is_built():
+    assert recipe_key(replace(RECIPE, margin_mm=10.0)) != recipe_key(RECIPE)
+    assert recipe_key(replace(RECIPE, network={}, steps=50)) == recipe_key(RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[recipe]\nmodel = 'dosediff'\nspeed = 3", "speed"),
+        ("[recipe]\nmodel = 'dosediff'\n[training]\nepochs = 3", "epochs"),
+        ("[training]\nsteps = 3", "needs the table"),
+        ("[recipe", "cannot be read"),
+    ],
+)
+def test_a_recipe_with_a_mistake_is_refused_by_name(tmp_path, text, words):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises((InputError, ModelError), match=words):
+        read_recipe(path)
+
+
+def test_the_shipped_recipes_can_be_read_and_fit_their_networks(repository):
+    from DosePredictLib.models import build
+
+    for path in sorted((repository / "Resources" / "Recipes").glob("*.toml")):
+        plan = read_recipe(path)
+        assert plan.recipe.network["distance_maps"] == len(plan.recipe.channels) - 1
+        build(plan.recipe.model, plan.recipe.network)
