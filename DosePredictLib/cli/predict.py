@@ -12,11 +12,12 @@ from .running import run_job
 
 PROFILES = ("stub-plan", "plan", "overview")
 CONTENT = {
-    ".html": "report to look at",
-    ".json": "the report's numbers",
+    ".html": "report",
+    ".json": "its numbers",
     ".csv": "dose-volume histograms",
     ".nrrd": "map, for 3D Slicer",
-    ".dcm": "DICOM, research only",
+    "RD": "predicted dose",
+    "RP": "stub plan of the dose",
 }
 
 
@@ -75,4 +76,4 @@ def announce(files: list[Path], out: Path) -> None:
     """Say where the result is, on stdout."""
     print(f"The prediction is in {out}:")
     for path in files:
-        print(f"  {path.name:<40.40} {CONTENT.get(path.suffix, '')}")
+        print(f"  {CONTENT.get(path.name[:2], CONTENT.get(path.suffix, '')):<24} {path.name}")

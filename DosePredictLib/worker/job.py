@@ -13,6 +13,8 @@ from ..core import BODY, Cancelled, Case, DoseGrid, GeometryError, Grid, InputEr
 from .protocol import JobFolder, Progress, Request, RequestError
 
 if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
     from ..inference.domain import Domain
     from ..inference.predictor import Prediction
     from ..io.case import DicomCase
@@ -218,8 +220,22 @@ def write_dicom(job: Job, patient: DicomCase, dose: DoseGrid, card: dict[str, An
         provenance=provenance,
         profile=job.request.profile,
         prescription=patient.case.prescription,
+        plan_header=plan_header(patient) if job.request.profile == "plan" else None,
         rtstruct_header=patient.rtstruct_header,
     )
+
+
+def plan_header(patient: DicomCase) -> Dataset | None:
+    """What a dose must know of the patient's own plan to refer to it."""
+    from pydicom.dataset import Dataset
+    from pydicom.uid import RTIonPlanStorage, RTPlanStorage
+
+    if patient.plan is None:
+        return None
+    header = Dataset()
+    header.SOPClassUID = RTIonPlanStorage if patient.plan.is_ion else RTPlanStorage
+    header.SOPInstanceUID = patient.plan.uid
+    return header
 
 
 def write_reports(
