@@ -16,6 +16,8 @@ from ..preprocessing.channels import conditions
 from ..preprocessing.intensity import dose_to_unit
 from ..preprocessing.resample import resample
 
+CACHE_FORMAT = 2  # raise it whenever the same recipe would give other channels
+
 
 @dataclass(frozen=True, eq=False)
 class Patient:
@@ -52,7 +54,7 @@ def load_patients(folders: list[Path], recipe: Recipe, cache: Path) -> Iterator[
 def recipe_key(recipe: Recipe) -> str:
     """Changes whenever the channels would; the network and its schedule do not matter."""
     values = {k: v for k, v in recipe.to_dict().items() if k not in ("model", "network", "diffusion", "steps")}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps([CACHE_FORMAT, values], sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _prepare(folder: Path, recipe: Recipe, file: Path) -> None:

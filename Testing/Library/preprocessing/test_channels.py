@@ -1,0 +1,120 @@
+"""What the network sees: the right structure in the right channel, at the right place, in the right unit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from DosePredictLib.core import Case, Grid, InputError, Prescription, Recipe, Structure, StructureSet, Target, Volume
+from DosePredictLib.io.case import load_case
+from DosePredictLib.phantom import COARSE_MM, write_phantom
+from DosePredictLib.preprocessing.channels import conditions, network_grid
+from DosePredictLib.preprocessing.crop import Box, network_box
+from DosePredictLib.preprocessing.intensity import dose_to_unit, unit_to_dose
+
+RECIPE = Recipe(model="dosediff", spacing_mm=(4.0, 4.0, 4.0))
+GRID = Grid((40, 40, 20), (4.0, 4.0, 4.0), (-78.0, -78.0, -38.0))
+
+
+def ball(name: str, centre: tuple[float, float, float], radius: float) -> Structure:
+    """A sphere as occupancy on GRID."""
+    k, j, i = np.indices(GRID.shape)
+    place = GRID.to_world(np.stack([i, j, k], axis=-1))
+    return Structure(name, occupancy=Volume((np.linalg.norm(place - centre, axis=-1) <= radius).astype(np.float32), GRID))
+
+
+def ball_case(**changes) -> Case:
+    structures = StructureSet((ball("high", (0, 0, 0), 20), ball("low", (0, 0, 0), 32), ball("left", (48, 0, 0), 12)))
+    prescription = Prescription((Target("high", 60.0), Target("low", 48.0)))
+    case = Case(Volume(np.full(GRID.shape, 40.0), GRID), structures, prescription, names={"Parotid_L": "left"})
+    return replace(case, **changes)
+
+
+def channel(given, name: str) -> np.ndarray:
+    return given.channels[RECIPE.channels.index(name)]
+
+
+def test_distance_maps_hold_the_distance_in_decimetres_positive_inside():
+    given = conditions(ball_case(), RECIPE, GRID, trust_air=True)
+    j = i = 20  # 2 mm from the centre along x and y
+    assert channel(given, "SDM:PTV_High")[10, j, i] == pytest.approx((20 - 3.5) / 100, abs=0.035)
+    assert channel(given, "SDM:PTV_High")[10, j, i + 15] == pytest.approx((20 - 62) / 100, abs=0.035)
+    assert channel(given, "SDM:Parotid_L")[10, 19, 31] > 0 > channel(given, "SDM:Parotid_L")[10, 19, 8]
+
+
+def test_a_missing_structure_is_far_away_everywhere():
+    given = conditions(ball_case(), RECIPE, GRID, trust_air=True)
+    assert (channel(given, "SDM:Brainstem") == -2.0).all() and (channel(given, "SDM:PTV_Mid") == -2.0).all()
+    assert "Brainstem" in given.missing and "Parotid_L" not in given.missing
+
+
+def test_a_lower_target_is_what_the_higher_one_leaves_of_it():
+    given = conditions(ball_case(), RECIPE, GRID, trust_air=True)
+    levels = channel(given, "Prescription")
+    assert levels[10, 20, 20] == 1.0
+    assert levels[10, 20, 26] == pytest.approx(0.8)  # 26 mm out: only "low"
+    assert levels[10, 20, 35] == 0.0
+    assert channel(given, "SDM:PTV_Low")[10, 20, 20] < 0
+
+
+def test_ct_is_clipped_and_scaled():
+    hu = np.full(GRID.shape, -2000.0)
+    hu[:, :, 20:] = 250.0
+    hu[:, :, 30:] = 3000.0
+    given = conditions(ball_case(ct=Volume(hu, GRID)), RECIPE, GRID, trust_air=True)
+    assert set(np.unique(channel(given, "CT"))) == {-1.0, 0.0, 1.0}
+
+
+def test_a_required_structure_that_is_missing_is_named():
+    with pytest.raises(InputError, match="needs SpinalCord"):
+        conditions(ball_case(), replace(RECIPE, required_structures=("SpinalCord",)), GRID, trust_air=True)
+
+
+def test_a_target_outside_the_ct_is_refused_by_name():
+    far = Structure("high", contours=(np.array([[900.0, 0, 0], [920, 0, 0], [910, 20, 0]]),))
+    with pytest.raises(InputError, match="high"):
+        case = ball_case(structures=StructureSet((far,)), prescription=Prescription((Target("high", 60.0),)), names={})
+        conditions(case, RECIPE, GRID, trust_air=True)
+
+
+def test_dose_in_network_units_comes_back():
+    gray = np.linspace(0, 65, 50)
+    np.testing.assert_allclose(unit_to_dose(dose_to_unit(gray, 60.0, RECIPE), 60.0, RECIPE), gray, atol=1e-5)
+    assert unit_to_dose(np.array([-1.2]), 60.0, RECIPE) == 0
+
+
+def test_a_box_takes_and_puts_back_beyond_the_edge():
+    array = np.arange(60.0).reshape(3, 4, 5)
+    box = Box((0, -2, 1), (3, 6, 4))
+    taken = box.take(array)
+    assert taken.shape == box.shape == (3, 8, 3)
+    np.testing.assert_array_equal(taken[:, :2], np.repeat(array[:, :1, 1:4], 2, axis=1))
+    target = np.zeros_like(array)
+    box.put(taken, target)
+    np.testing.assert_array_equal(target[:, :, 1:4], array[:, :, 1:4])
+    assert not target[:, :, 0].any()
+
+
+def test_the_network_box_holds_targets_with_margin_and_the_body_there():
+    targets, body = np.zeros((30, 40, 50), bool), np.zeros((30, 40, 50), bool)
+    targets[12:16, 20, 20] = True
+    body[:, 5:30, 10:45] = True
+    body[0] = True  # a table that is only there where the network does not look
+    box = network_box(targets, body, slice_mm=2.5, margin_mm=10.0, multiple=16)
+    assert (box.start[0], box.stop[0]) == (8, 20)
+    assert box.start[1] <= 5 and box.stop[1] >= 30 and box.shape[1] == 32
+    assert box.start[2] <= 10 and box.stop[2] >= 45 and box.shape[2] == 48
+
+
+@pytest.mark.parametrize("orientation", ["HFP", "FFS", "FFP"])
+def test_however_the_patient_lay_the_network_sees_the_same(tmp_path, orientation):
+    seen = {}
+    for position in ("HFS", orientation):
+        write_phantom(tmp_path / position, orientation=position, spacing_mm=COARSE_MM)
+        case = load_case([tmp_path / position]).case
+        seen[position] = conditions(case, RECIPE, network_grid(case, RECIPE))
+    assert seen["HFS"].grid.matches(seen[orientation].grid, tolerance_mm=0.1)
+    difference = np.abs(seen["HFS"].channels - seen[orientation].channels)
+    assert np.percentile(difference, 99) < 0.05 and difference.mean() < 0.005
