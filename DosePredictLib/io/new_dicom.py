@@ -20,6 +20,8 @@ RESEARCH_NOTICE = "PREDICTED DOSE - NOT FOR TREATMENT"
 PROGRAM = "DosePredict (research)"
 IMPLEMENTATION_NAME = "DOSEPREDICT"
 
+TEXT = ("LO", "LT", "PN", "SH", "ST", "UT")  # value representations that SpecificCharacterSet is about
+
 # PS3.3 C.7.1.1, C.7.2.1, C.7.2.2: type 2 must be there even when empty.
 TYPE_2 = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex",
@@ -84,6 +86,22 @@ def copy_patient_and_study(source: Dataset, target: Dataset) -> None:
     for keyword in (*TYPE_2, "PositionReferenceIndicator"):
         if keyword not in target:
             setattr(target, keyword, None)
+    if "SpecificCharacterSet" not in target:
+        _declare_character_set(target)
+
+
+def _declare_character_set(dataset: Dataset) -> None:
+    """Name the repertoire of text beyond ASCII that came without one: UTF-8 where the bytes are that, else Latin-1; they stay."""
+    texts = {e.keyword: str(e.value) for e in dataset if e.VR in TEXT and e.value and not str(e.value).isascii()}
+    if not texts:
+        return
+    try:
+        texts = {keyword: text.encode("latin-1").decode("utf-8") for keyword, text in texts.items()}
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+    except UnicodeError:
+        dataset.SpecificCharacterSet = "ISO_IR 100"
+    for keyword, text in texts.items():
+        setattr(dataset, keyword, text)
 
 
 def add_series(dataset: Dataset, modality: str, number: int, description: str, created: datetime) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .shapes import Above, Arch, Ellipsoid, Shape, Tube
+from .shapes import Above, Arch, Ellipsoid, Lifted, Shape, Tube
 
 BOTTOM_MM, TOP_MM = -152.0, 160.0  # what the scan covers
 LOWEST, HIGHEST = BOTTOM_MM - 10, TOP_MM + 10
@@ -31,8 +31,8 @@ def along(course: Tube, start: float, end: float, offset: tuple[float, float], h
 
 CRANIUM = Ellipsoid((0, 5, 75), (76, 96, 82), power=2.2)
 FACE = Tube(
-    ((-58, 0, -36, 24, 28), (-50, 0, -39, 48, 49), (-30, 0, -37, 57, 54), (0, 0, -33, 68, 59), (25, 0, -29, 73, 63),
-     (60, 0, -20, 72, 68), (100, 0, -8, 66, 72)), power=2.3,
+    ((-72, 0, -22, 12, 14), (-58, 0, -35, 30, 32), (-50, 0, -39, 48, 49), (-30, 0, -37, 57, 54), (0, 0, -33, 68, 59),
+     (25, 0, -29, 73, 63), (60, 0, -20, 72, 68), (100, 0, -8, 66, 72)), power=2.3,
 )  # fmt: skip
 NOSE = Ellipsoid((0, -93, 24), (14, 20, 24))
 EARS = both(Ellipsoid((82, 20, 32), (7, 13, 29)))
@@ -42,7 +42,7 @@ NECK = Tube(
 )  # fmt: skip
 SHOULDERS = Tube(
     ((LOWEST, 0, 27, 218, 90), (-150, 0, 26, 212, 86), (-132, 0, 24, 182, 74), (-116, 0, 24, 132, 62), (-100, 0, 26, 82, 50),
-     (-84, 0, 28, 42, 36)), power=2.5,
+     (-84, 0, 26, 46, 36), (-62, 0, 24, 10, 8)), power=2.5,
 )  # fmt: skip
 HEAD = CRANIUM.blend(FACE, 12) | NOSE | EARS
 BODY = HEAD.blend(NECK, 10).blend(SHOULDERS, 14)
@@ -64,7 +64,7 @@ VERTEBRAE = tuple(
 # --- organs at risk -------------------------------------------------------------------------------------------------
 
 PAROTID = Tube(
-    ((-18, 53, 8, 3, 5), (-12, 53, 8, 8, 12), (0, 54, 6, 11, 17), (14, 56, 4, 12, 19), (26, 59, 1, 9, 17), (32, 60, -2, 3, 7)),
+    ((-18, 53, 8, 3, 5), (-12, 53, 8, 8, 12), (0, 55, 6, 12, 17), (14, 57, 3, 13, 19), (26, 60, 0, 11, 18), (32, 61, -2, 4, 8)),
     power=2.2,
 )  # fmt: skip
 LARYNX = Tube(
@@ -78,8 +78,8 @@ MANDIBLE = Arch((-46, -17), front=-80, bend=0.027, back=-24, half_thickness=4.6)
 
 NASAL_CAVITY = Tube(((9, 0, -55, 10, 26), (20, 0, -58, 13, 32), (40, 0, -58, 11, 30), (52, 0, -56, 8, 22)), power=2.6)
 PHARYNX = Tube(
-    ((-66, 0, -22, 5, 6), (-52, 0, -19, 12, 5), (-35, 0, -17, 13, 6), (-15, 0, -17, 12, 8), (5, 0, -19, 11, 9), (24, 0, -21, 12, 8),
-     (32, 0, -22, 6, 4)),
+    ((-66, 0, -22, 5, 6), (-52, 0, -19, 12, 5), (-35, 0, -17, 13, 6), (-15, 0, -17, 12, 8), (5, 0, -19, 11, 9),
+     (24, 0, -21, 12, 8), (32, 0, -22, 6, 4)),
 )  # fmt: skip
 TRACHEA = Tube(
     (
@@ -108,13 +108,16 @@ ELECTIVE_NECK = Tube(
 HIGH_RISK = GROSS_TUMOUR.grown(8) | (ELECTIVE_NECK.mirrored().grown(1) & Above(-88))
 SKIN_MM = 5.0  # targets stay this far below it
 
-PTV70 = GROSS_TUMOUR & BODY.grown(-SKIN_MM)
-PTV63 = (HIGH_RISK & BODY.grown(-SKIN_MM)) - PTV70
-PTV56 = (both(ELECTIVE_NECK) & BODY.grown(-SKIN_MM)) - PTV70 - PTV63
+BELOW_SKIN = BODY.grown(-SKIN_MM) & Lifted(BODY, SKIN_MM) & Lifted(BODY, -SKIN_MM)
 
+PTV70 = GROSS_TUMOUR & BELOW_SKIN
+PTV63 = (HIGH_RISK & BELOW_SKIN) - PTV70
+PTV56 = (both(ELECTIVE_NECK) & BELOW_SKIN) - PTV70 - PTV63
+
+PAROTID_L, PAROTID_R = PAROTID - MANDIBLE.grown(1), PAROTID.mirrored() - MANDIBLE.grown(1)
 STRUCTURES: dict[str, Shape] = {
     "External": BODY, "PTV70": PTV70, "PTV63": PTV63, "PTV56": PTV56,
-    "Brainstem": BRAINSTEM, "SpinalCord": SPINAL_CORD, "Parotid_R": PAROTID.mirrored(), "Parotid_L": PAROTID,
+    "Brainstem": BRAINSTEM, "SpinalCord": SPINAL_CORD, "Parotid_R": PAROTID_R, "Parotid_L": PAROTID_L,
     "Esophagus": ESOPHAGUS, "Larynx": LARYNX, "Bone_Mandible": MANDIBLE,
 }  # fmt: skip
 PRESCRIPTION_GY = {"PTV70": 70.0, "PTV63": 63.0, "PTV56": 56.0}
@@ -168,8 +171,8 @@ FACE_BONES = (
     (Arch((-17, -7), front=-81, bend=0.03, back=-38, half_thickness=4.2), 1900),  # lower teeth
     (Arch((-7, 2), front=-83, bend=0.03, back=-40, half_thickness=4.2), 2000),  # upper teeth
     (Ellipsoid((0, -20, 52), (15.5, 13.5, 12)), BONE - 300),
-    (both(Ellipsoid((40, 8, 30), (24, 9, 9))), BONE + 350),  # petrous bone
-    (both(Ellipsoid((60, 24, 18), (10, 13, 19))), 320),  # mastoid
+    (both(Ellipsoid((34, 11, 33), (22, 9, 8))), BONE + 350),  # petrous bone
+    (both(Ellipsoid((58, 34, 20), (10, 12, 18))), 320),  # mastoid
     (both(Ellipsoid((33, -66, 58), (18.5, 23, 18.5))), BONE - 400),
     (both(Ellipsoid((33, -67, 58), (17, 23, 17))), FAT),  # orbit
     (both(Ellipsoid((33, -76, 58), (12, 12, 12))), 12),

@@ -98,6 +98,17 @@ class Grown(Shape):
 
 
 @dataclass(frozen=True)
+class Lifted(Shape):
+    """The solid ``mm`` higher."""
+
+    shape: Shape
+    mm: float
+
+    def depth(self, section: Section) -> np.ndarray:
+        return Section(section.x, section.y, section.z - self.mm).depth(self.shape)
+
+
+@dataclass(frozen=True)
 class Tube(Shape):
     """A superellipse that moves and changes with height: stations are (z, x, y, half width, half depth), z ascending."""
 
