@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.errors import InputError
-from .headers import newest_first
+from .headers import newest_first, text
 from .rtstruct import referenced_frames, referenced_series
 from .scan import CT, ENHANCED_CT, RTDOSE, RTPLAN, RTSTRUCT, DicomFile, Scan
 
@@ -146,7 +146,7 @@ def _best_dose(doses: Sequence[DicomFile], plan: DicomFile | None, notes: list[s
         return ()
 
     def summation(dose: DicomFile) -> str:
-        return str(dose.header.get("DoseSummationType", ""))
+        return text(dose.header, "DoseSummationType")
 
     whole = [dose for dose in of_plan if summation(dose) in ("PLAN", "MULTI_PLAN", "PLAN_OVERVIEW")]
     if whole:

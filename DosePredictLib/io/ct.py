@@ -13,7 +13,7 @@ from ..core.errors import DicomError, GeometryError
 from ..core.grid import Grid
 from ..core.volumes import Volume
 from .geometry import patient_axes, plane_grid
-from .headers import numbers
+from .headers import integer, numbers
 from .scan import DicomFile
 
 POSITION_MM = 0.01  # slices nearer than this are at one position
@@ -57,20 +57,24 @@ def _common_plane(slices: Sequence[DicomFile]) -> np.ndarray:
     first = slices[0]
     axes = patient_axes(first.header, first.path.name)
     spacing = numbers(first.header, "PixelSpacing", 2, first.path.name)
-    size = (first.header.get("Rows"), first.header.get("Columns"))
+    size = _size(first)
     for other in slices[1:]:
         name = other.path.name
         if not np.allclose(patient_axes(other.header, name), axes, atol=1e-4):
             raise GeometryError(f"The CT slices have different orientations ({name} differs); choose one axial series.")
         if not np.allclose(numbers(other.header, "PixelSpacing", 2, name), spacing, atol=1e-4):
             raise GeometryError(f"The CT slices have different pixel spacings ({name} differs); choose one reconstruction.")
-        if (other.header.get("Rows"), other.header.get("Columns")) != size:
+        if _size(other) != size:
             raise GeometryError(f"The CT slices have different sizes ({name} differs); choose one reconstruction.")
     if np.abs(axes[:, 2]).max() < 1 - TILT**2 / 2:
         raise GeometryError(
             "The CT slices are oblique or tilted (their normal is no patient axis); export an axial series without tilt."
         )
     return axes
+
+
+def _size(file: DicomFile) -> tuple[int, int]:
+    return integer(file.header, "Rows"), integer(file.header, "Columns")
 
 
 def _check_steps(along: np.ndarray) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as PydicomSequence
 
 from ..core.errors import DicomError
 
@@ -61,15 +62,32 @@ def _read(path: Path, **options: Any) -> Dataset:
     return dataset
 
 
+def value(dataset: Dataset, keyword: str) -> Any:
+    """What an element holds, None where it is absent. Raises DicomError where pydicom cannot make sense of its bytes."""
+    try:
+        return dataset.get(keyword, None)
+    except Exception as error:  # values are converted at first use, and fail in many ways
+        file = Path(str(getattr(dataset, "filename", None) or "a DICOM file")).name
+        raise DicomError(f"The element {keyword} of {file} is damaged ({type(error).__name__}); export it again.") from None
+
+
+def decimal(dataset: Dataset, keyword: str) -> float | None:
+    """The value as a number, None where it is absent, empty or not a number."""
+    try:
+        return float(value(dataset, keyword))
+    except (TypeError, ValueError):
+        return None
+
+
 def text(dataset: Dataset, keyword: str) -> str:
     """The value as text, empty where it is absent."""
-    return str(dataset.get(keyword, None) or "").strip()
+    return str(value(dataset, keyword) or "").strip()
 
 
 def integer(dataset: Dataset, keyword: str, default: int = 0) -> int:
     """The value as a whole number, ``default`` where it is absent, empty or not a number."""
     try:
-        return int(dataset.get(keyword, None))
+        return int(value(dataset, keyword))
     except (TypeError, ValueError):
         return default
 
@@ -77,7 +95,7 @@ def integer(dataset: Dataset, keyword: str, default: int = 0) -> int:
 def numbers(dataset: Dataset, keyword: str, count: int | None, file: str) -> np.ndarray:
     """The finite values of an element, float64, (count,). Raises DicomError where they are missing or of another number."""
     try:
-        values = np.atleast_1d(np.array(dataset.get(keyword), dtype=float))
+        values = np.atleast_1d(np.array(value(dataset, keyword), dtype=float))
     except (TypeError, ValueError):
         values = np.array([np.nan])
     if not np.isfinite(values).all() or (count is not None and len(values) != count):
@@ -87,7 +105,8 @@ def numbers(dataset: Dataset, keyword: str, count: int | None, file: str) -> np.
 
 def items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
     """The items of a sequence, none where it is absent or empty."""
-    return dataset.get(keyword, None) or ()
+    found = value(dataset, keyword) or ()
+    return found if isinstance(found, PydicomSequence) else ()
 
 
 def newest_first(dataset: Dataset) -> str:

@@ -13,7 +13,7 @@ from ..core.errors import DicomError, GeometryError
 from ..core.grid import Grid
 from ..core.volumes import DoseGrid
 from .geometry import patient_axes, plane_grid
-from .headers import integer, items, numbers, read_whole, text
+from .headers import decimal, integer, items, numbers, read_whole, text, value
 from .rtplan import Plan
 
 OFFSET_MM = 0.01  # frames may be this far from an even spacing
@@ -77,7 +77,11 @@ def dose_grid(header: Dataset, file: str) -> tuple[Grid, bool]:
     descending = len(offsets) > 1 and offsets[-1] < offsets[0]
     if descending:
         offsets = offsets[::-1]
-    step = (offsets[-1] - offsets[0]) / (len(offsets) - 1) if len(offsets) > 1 else _thickness(header)
+    step = (
+        (offsets[-1] - offsets[0]) / (len(offsets) - 1)
+        if len(offsets) > 1
+        else decimal(header, "SliceThickness") or SINGLE_FRAME_MM
+    )
     even = offsets[0] + step * np.arange(len(offsets))
     if step <= 0 or np.abs(offsets - even).max() > OFFSET_MM:
         raise GeometryError(f"The frames of {file} are not evenly spaced; export the dose on a regular grid.")
@@ -131,17 +135,10 @@ def _frame_offsets(header: Dataset, axes: np.ndarray, origin: np.ndarray, file: 
     raise GeometryError(f"The GridFrameOffsetVector of {file} starts neither at 0 nor at the first frame; export it again.")
 
 
-def _thickness(header: Dataset) -> float:
-    try:
-        return float(header.get("SliceThickness") or SINGLE_FRAME_MM)
-    except ValueError:
-        return SINGLE_FRAME_MM
-
-
 def _scaled_pixels(dataset: Dataset, file: str) -> np.ndarray:
     """Gy, float32 [k, j, i]."""
     scaling = numbers(dataset, "DoseGridScaling", 1, file)[0]
-    if not dataset.get("PixelData"):
+    if not value(dataset, "PixelData"):
         raise DicomError(f"{file} has no dose values (PixelData is empty); export the dose again.")
     try:
         stored = dataset.pixel_array
@@ -179,8 +176,8 @@ def _of_all_fractions(dose: RtDose, plan: Plan, prescribed_gy: float) -> RtDose:
         return dose
     if not MAXIMUM[0] <= share * fractions <= MAXIMUM[1]:
         raise DicomError(
-            f"The {dose.summation} dose has a maximum of {dose.dose.gray.max():.2f} Gy, and suits neither the {prescribed_gy:g} Gy"
-            f" prescribed nor one of {fractions} fractions of it; export the dose of the plan."
+            f"The {dose.summation} dose has a maximum of {dose.dose.gray.max():.2f} Gy, and suits neither the {prescribed_gy:g}"
+            f" Gy prescribed nor one of {fractions} fractions of it; export the dose of the plan."
         )
     note = f"The planned dose was that of one fraction ({dose.summation}) and is multiplied by {fractions} fractions."
     return replace(dose, dose=DoseGrid(dose.dose.gray * np.float32(fractions), dose.dose.grid), notes=(*dose.notes, note))

@@ -10,7 +10,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from ..core.errors import DicomError
-from .headers import integer, items, read_whole, text
+from .headers import decimal, integer, items, read_whole, text, value
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _first_reference(dataset: Dataset, sequence: str) -> str:
 def _prescriptions(dataset: Dataset, file: str) -> Iterator[PlannedDose]:
     """Targets that are a volume or a site; a prescription to a point (COORDINATES) says nothing of a volume."""
     for reference in items(dataset, "DoseReferenceSequence"):
-        dose = _float(reference, "TargetPrescriptionDose")
+        dose = decimal(reference, "TargetPrescriptionDose")
         is_target = text(reference, "DoseReferenceType") == "TARGET"
         if not is_target or dose is None or text(reference, "DoseReferenceStructureType") not in ("VOLUME", "SITE"):
             continue
@@ -95,21 +95,14 @@ def _beams(dataset: Dataset) -> Iterator[Beam]:
         yield Beam(
             number=integer(beam, "BeamNumber"),
             name=text(beam, "BeamName"),
-            gantry_deg=_float(first, "GantryAngle"),
+            gantry_deg=decimal(first, "GantryAngle"),
             isocenter=_triple(first, "IsocenterPosition"),
         )
 
 
-def _float(dataset: Dataset, keyword: str) -> float | None:
-    try:
-        return float(dataset.get(keyword, None))
-    except (TypeError, ValueError):
-        return None
-
-
 def _triple(dataset: Dataset, keyword: str) -> tuple[float, float, float] | None:
     try:
-        x, y, z = (float(v) for v in dataset.get(keyword, None))
+        x, y, z = (float(v) for v in value(dataset, keyword))
     except (TypeError, ValueError):
         return None
     return x, y, z

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from ..core.errors import DicomError, InputError
-from .headers import items, looks_like_dicom, read_header, text
+from .headers import items, looks_like_dicom, read_header, text, value
 
 CT, RTSTRUCT, RTPLAN, RTDOSE, ENHANCED_CT = "CT", "RTSTRUCT", "RTPLAN", "RTDOSE", "ENHANCED CT"
 KINDS = {  # PS3.4 B.5, PS3.6 annex A
@@ -72,7 +72,7 @@ class Scan:
         """SeriesInstanceUID -> slices, localizers left out."""
         series: dict[str, tuple[DicomFile, ...]] = {}
         for file in self.of(CT):
-            if "LOCALIZER" not in (file.header.get("ImageType") or ()):
+            if "LOCALIZER" not in (text(file.header, "ImageType")):
                 series[file.series_uid] = (*series.get(file.series_uid, ()), file)
         return series
 
@@ -103,6 +103,8 @@ def scan(paths: Path | str | Iterable[Path | str]) -> Scan:
 
 def _classify(path: Path) -> DicomFile:
     header = read_header(path, KEYWORDS)
+    for keyword in header.dir():
+        value(header, keyword)  # what is damaged shows here, with the name of its file
     modality = text(header, "Modality")
     if not modality and not text(header, "SOPClassUID"):
         raise DicomError(f"{path.name} has neither SOPClassUID nor Modality; export it again, or take it out of the folder.")

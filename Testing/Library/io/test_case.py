@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 
 import numpy as np
@@ -10,6 +11,8 @@ from pydicom.uid import generate_uid
 
 from DosePredictLib.core.errors import DicomError, GeometryError, InputError
 from DosePredictLib.io.case import load_case
+from DosePredictLib.io.inspect import inspect
+from DosePredictLib.io.inspection_text import format_inspection
 
 
 def set_value(keyword, value):
@@ -170,7 +173,9 @@ REFUSALS = {
         lambda p: [path.write_bytes(b"some words" * 20) for path in p.folder.iterdir()], InputError, "None of the 13 files found"
     ),
     "another frame of reference": (other_frame, GeometryError, "structure set has another frame of reference than the CT"),
-    "no target": (lambda p: p.rtstruct({"BODY": [np.eye(3)]}, types={"BODY": "EXTERNAL"}), InputError, "No target was recognised"),
+    "no target": (
+        lambda p: p.rtstruct({"BODY": [np.eye(3)]}, types={"BODY": "EXTERNAL"}), InputError, "No target was recognised"
+    ),
     "empty target": (
         lambda p: [remove("plan")(p), p.rtstruct({"PTV_70": [], "BODY": [np.eye(3)]})], InputError, "PTV_70 has no contours"
     ),
@@ -205,6 +210,21 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(whole_patient, spoil, ki
     assert not [
         s for s in (whole_patient.study, whole_patient.frame, "Secret", "SECRET", str(whole_patient.folder)) if s in sentence
     ]
+
+
+@pytest.mark.parametrize("name", ["x21_3", "structures", "plan", "dose"])
+def test_whatever_bytes_are_damaged_a_case_is_read_or_refused_and_never_crashes(whole_patient, name):
+    path = whole_patient.folder / name
+    content = path.read_bytes()
+    chance = np.random.default_rng(7)
+    for _ in range(10):
+        damaged = bytearray(content)
+        for place in chance.integers(132, min(len(content), 1500), chance.choice([1, 3, 10])):
+            damaged[place] = chance.integers(256)
+        path.write_bytes(damaged)
+        assert format_inspection(inspect(whole_patient.folder))
+        with contextlib.suppress(InputError):
+            load_case(whole_patient.folder)
 
 
 def test_a_path_that_does_not_exist_is_refused(tmp_path):

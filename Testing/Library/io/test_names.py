@@ -48,7 +48,8 @@ def test_one_organ_is_known_by_many_names(roi, name):
     [
         "SpinalCord_PRV05", "PRV Cord", "SpinalCord_05", "BrainStem_03", "Parotid_L-PTV", "Parotid_L_opt", "optBladder",
         "zParotid_L", "Ring_Parotid_L", "Parotid_L^Exp", "~Parotid_L", "Spinal canal", "Larynx_SG", "Parotid", "Brainstem L",
-        "CordPRV", "Parotids", "PTV70", "CTV_Larynx", "GTV Esophagus", "Skin", "Lens", "Cord+5mm", "Oral avoidance", "Dose 50[Gy]",
+        "CordPRV", "Parotids", "PTV70", "CTV_Larynx", "GTV Esophagus", "Skin", "Lens", "Cord+5mm", "Oral avoidance",
+        "Dose 50[Gy]",
     ],
 )  # fmt: skip
 def test_what_only_looks_like_an_organ_is_never_accepted(roi):

@@ -29,7 +29,8 @@ def doses(found):
     ("roi", "dose"),
     [
         ("PTV70", 70), ("PTV_7000", 70), ("PTV 66 Gy", 66), ("PTV 59.4", 59.4), ("PTV59,4", 59.4), ("PTV_50p4", 50.4),
-        ("PTV1", None), ("PTV_5040", 50.4), ("PTV 5940 cGy", 59.4), ("PTV1_70", 70), ("PTVp_70Gy", 70), ("PTV_70Gy_35fx", 70), ("PTV_Liver_20x3", 60),
+        ("PTV1", None), ("PTV_5040", 50.4), ("PTV 5940 cGy", 59.4), ("PTV1_70", 70), ("PTVp_70Gy", 70), ("PTV_70Gy_35fx", 70),
+        ("PTV_Liver_20x3", 60),
         ("PTV_2000x3", 60), ("PTV_200x35", 70), ("PTVn-54", 54), ("ptv 6996", 69.96),
         ("PTV_High", None), ("PTV", None), ("PTV 2", None), ("PTV70_56", None), ("PTV_594", None), ("PTV 3mm", None),
     ],
@@ -48,7 +49,8 @@ def test_plain_ptvs_are_targets(roi):
 @pytest.mark.parametrize(
     "roi",
     ["CTV70", "GTV", "zPTV70", "optPTV", "PTV_EVAL", "PTVeval70", "PTV70-PRV", "PTV56-PTV70", "PTV70opt", "PTV_ring",
-     "PTV70-Parotid", "Ring PTV70", "PTV!", "PTV^Opt", "PTV70+5mm", "dPTV", "PTV70 minus cord", "PTV_cropped", "ITV", "PTV56 excl PTV70"],
+     "PTV70-Parotid", "Ring PTV70", "PTV!", "PTV^Opt", "PTV70+5mm", "dPTV", "PTV70 minus cord", "PTV_cropped", "ITV",
+     "PTV56 excl PTV70"],
 )  # fmt: skip
 def test_other_volumes_and_helpers_are_not(roi):
     assert not is_target_name(roi)
