@@ -80,7 +80,7 @@ class Dvh:
     def homogeneity_index(self) -> float:
         """(D2% - D98%) / D50%, ICRU Report 83 equation 3.1; NaN where D50% is zero."""
         median = self.dose_to_percent(50)
-        return (self.dose_to_percent(2) - self.dose_to_percent(98)) / median if median > 0 else float("nan")
+        return (self.dose_to_percent(2) - self.dose_to_percent(98)) / median if median > NARROWEST_GY else float("nan")
 
     def dose_to_percent(self, percent: float) -> float:
         """D_x%: the least dose, in Gy, of the hottest ``percent`` of the volume."""

@@ -19,6 +19,7 @@ from .interpolation import trilinear, trilinear_gradient
 
 BOX = 0.5  # longest side of a box, in distance criteria
 REFINEMENTS = 2
+NEARLY = 1e-6  # voxels
 AT_ONCE = 250_000  # pairs of a point and a box looked at in one go; bounds the memory
 
 
@@ -137,7 +138,7 @@ def _of_cells(extreme: np.ufunc, values: np.ndarray) -> np.ndarray:
 
 def _search(boxes: _Boxes, points: _Points, cap: float) -> np.ndarray:
     """Gamma of each point: boxes are tried in batches, nearest first, where they could better what was found before."""
-    best = np.full(len(points.gray), cap**2)
+    best = np.minimum(_without_moving(boxes, points), cap**2)
     home = np.floor(points.position / boxes.side).astype(int)
     first = 0
     while first < len(boxes.offsets):
@@ -147,6 +148,13 @@ def _search(boxes: _Boxes, points: _Points, cap: float) -> np.ndarray:
             _improve(best, part, boxes, points.at(part), home[part, None] + batch)
         first += len(batch)
     return np.sqrt(best)
+
+
+def _without_moving(boxes: _Boxes, points: _Points) -> np.ndarray:
+    """Gamma squared by the dose difference at each point alone; infinite outside the evaluated grid."""
+    index = points.position / boxes.spacing
+    inside = ((index > -NEARLY) & (index < np.array(boxes.gray.shape)[::-1] - 1 + NEARLY)).all(-1)
+    return np.where(inside, ((trilinear(boxes.gray, index) - points.gray) / points.tolerance) ** 2, np.inf)
 
 
 def _improve(best: np.ndarray, part: np.ndarray, boxes: _Boxes, points: _Points, box: np.ndarray) -> None:
@@ -174,11 +182,7 @@ def _lacking(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarray:
 
 
 def _least_squared(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarray:
-    """Gamma squared at the best position found in each point's box.
-
-    With e = (D(p + v) - D_reference) / dose and a = gradient / dose at p + v, the minimum over s of
-    (e + a.(s - v))^2 + |s|^2 / distance^2 lies at s = -a distance^2 (e - a.v) / (1 + distance^2 |a|^2).
-    """
+    """Gamma squared at the best position found in each point's box, by the dose linear at the last position."""
     lower = box * boxes.side - points.position
     shift, squared_mm = lower + boxes.side / 2, boxes.distance_mm**2
     least = np.full(len(box), np.inf)
@@ -187,7 +191,23 @@ def _least_squared(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarra
         lacking = (gray - points.gray) / points.tolerance
         least = np.minimum(least, lacking**2 + (shift**2).sum(-1) / squared_mm)
         slope = gradient / boxes.spacing / points.tolerance[:, None]
-        share = squared_mm * (lacking - (slope * shift).sum(-1)) / (1 + squared_mm * (slope**2).sum(-1))
-        shift = np.clip(-slope * share[:, None], lower, lower + boxes.side)
+        shift = _minimum(lacking - (slope * shift).sum(-1), slope, squared_mm, lower, lower + boxes.side)
     lacking = (trilinear(boxes.gray, (points.position + shift) / boxes.spacing) - points.gray) / points.tolerance
     return np.minimum(least, lacking**2 + (shift**2).sum(-1) / squared_mm)
+
+
+def _minimum(constant: np.ndarray, slope: np.ndarray, squared_mm: float, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Where (constant + slope.s)^2 + |s|^2 / squared_mm is least within bounds, (n, 3).
+
+    Without bounds s = -slope squared_mm constant / (1 + squared_mm |slope|^2); an axis that leaves them stays at the bound, and
+    the others are solved again.
+    """
+    shift, free = np.zeros_like(slope), np.ones(slope.shape, bool)
+    for _ in range(3):
+        rest = constant + np.where(free, 0, slope * shift).sum(-1)
+        open_slope = np.where(free, slope, 0)
+        share = squared_mm * rest / (1 + squared_mm * (open_slope**2).sum(-1))
+        wanted = np.where(free, -open_slope * share[:, None], shift)
+        shift = np.clip(wanted, lower, upper)
+        free &= shift == wanted
+    return shift

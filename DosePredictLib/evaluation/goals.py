@@ -19,6 +19,7 @@ from .dvh import Dvh
 from .metrics import Metric
 
 EACH_TARGET = "Target"
+ENTRIES = {"structure", "metric", "at_most", "at_least", "priority", "source"}
 
 
 @dataclass(frozen=True)
@@ -76,22 +77,23 @@ class GoalResult:
 def read_goals(path: Path) -> list[Goal]:
     """Raises InputError, naming the file and the row, for anything but the format above."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["goals"]
+        rows = list(json.loads(path.read_text(encoding="utf-8"))["goals"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"The clinical goals in {path.name} cannot be read: they must be JSON with a list 'goals'.") from error
     return [_goal(row, f"Row {number} of the clinical goals in {path.name}") for number, row in enumerate(rows, 1)]
 
 
-def _goal(row: Mapping[str, Any], where: str) -> Goal:
-    unknown = set(row) - {"structure", "metric", "at_most", "at_least", "priority", "source"}
-    if unknown or not {"structure", "metric"} <= set(row):
-        raise InputError(f"{where} has unknown or missing entries: {', '.join(sorted(unknown)) or 'structure, metric'}.")
-    if ("at_most" in row) == ("at_least" in row):
-        raise InputError(f"{where} ({row['structure']}) needs either 'at_most' or 'at_least'.")
+def _goal(row: Any, where: str) -> Goal:
+    if not isinstance(row, dict) or not {"structure", "metric"} <= set(row) <= ENTRIES:
+        raise InputError(f"{where} must have structure, metric and a limit, and nothing but {', '.join(sorted(ENTRIES))}.")
+    where += f" ({row['structure']})"
+    limits = [row[key] for key in ("at_most", "at_least") if key in row]
+    if len(limits) != 1 or not isinstance(limits[0], (int, float)):
+        raise InputError(f"{where} needs either 'at_most' or 'at_least', a number in the unit of the metric.")
     try:
         return Goal(**{**row, "metric": Metric.parse(str(row["metric"]))})
     except InputError as error:
-        raise InputError(f"{where} ({row['structure']}): {error}") from None
+        raise InputError(f"{where}: {error}") from None
 
 
 def evaluate_goals(

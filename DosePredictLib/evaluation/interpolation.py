@@ -87,7 +87,7 @@ def _corners(values: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, list[np
     flat = values.ravel()
     corners = np.empty((2, 2, 2, *first.shape), flat.dtype)
     for k, j, i in product((0, 1), repeat=3):
-        np.take(flat, first + (k * steps[2] + j * steps[1] + i * steps[0]), out=corners[k, j, i], mode="clip")
+        np.take(flat, first + (k * steps[2] + j * steps[1] + i * steps[0]), out=corners[k, j, i, ...], mode="clip")
     return corners, list(shares)
 
 
