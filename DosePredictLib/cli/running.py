@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +33,7 @@ def run_job(request: Request, out: Path, *, progress: str) -> list[Path]:
     progress: "bar" (on a terminal), "json" (events as lines on stdout) or "none".
     """
     check_output_folder(out)
+    _treat_sigterm_as_ctrl_c()
     job = JobFolder.create(request)
     try:
         result = _attend(job, _shown_as(progress))
@@ -69,6 +72,12 @@ def publish(results: Path, out: Path) -> list[Path]:
                 path.unlink(missing_ok=True)
             raise
     return placed
+
+
+def _treat_sigterm_as_ctrl_c() -> None:
+    """So that a command ended by the system, too, removes the job folder: it holds a patient's data."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _attend(job: JobFolder, show: Callable[[Event], None]) -> Outcome:

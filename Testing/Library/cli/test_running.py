@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,25 @@ def test_ctrl_c_ends_the_worker_and_leaves_nothing(tmp_path, jobs, monkeypatch) 
         running.run_job(REQUEST, tmp_path / "out", progress="bar")
     assert workers.started[0].returncode == 3
     assert list(jobs.iterdir()) == [] and not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_command_ended_by_the_system_leaves_nothing(tmp_path, jobs, monkeypatch) -> None:
+    def end(event: Event) -> None:
+        if event["event"] == "step":
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+
+    workers = Workers("count_slowly")
+    monkeypatch.setattr(running, "start", workers)
+    monkeypatch.setattr(running, "_shown_as", lambda progress: end)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            running.run_job(REQUEST, tmp_path / "out", progress="bar")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert workers.started[0].returncode == 3 and list(jobs.iterdir()) == []
 
 
 @pytest.mark.parametrize(("behaviour", "error"), [("refuse", InputError), ("break_down", running.Died), ("die", running.Died)])
