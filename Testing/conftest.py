@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from DosePredictLib.core import Case
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = {"distance_maps": 11, "widths": (8, 8, 8, 8), "time_width": 8, "stem": 2, "patch": 1}
 
@@ -23,6 +25,24 @@ def shared() -> Path:
     folder = REPOSITORY.parent / "shared"
     if not (folder / "data").is_dir():
         pytest.skip("the reference data (../shared/data) is not on this machine")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def phantom_case() -> Case:
+    """The synthetic patient with its planned dose, coarse."""
+    from DosePredictLib.phantom import COARSE_MM, make_phantom
+
+    return make_phantom(spacing_mm=COARSE_MM)
+
+
+@pytest.fixture(scope="session")
+def phantom_folder(phantom_case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same patient as DICOM."""
+    from DosePredictLib.phantom.dicom import write_case
+
+    folder = tmp_path_factory.mktemp("phantom") / "case"
+    write_case(folder, phantom_case, salt="tests")
     return folder
 
 

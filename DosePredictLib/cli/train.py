@@ -8,26 +8,29 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, metavar="RECIPE.toml", help="how to train; see Resources/Recipes")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="OpenKBP patients in the official CSV layout")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoints, log and weights")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="OpenKBP in its CSV layout, or a folder of DICOM cases"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for checkpoints, log and the model")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ..inference import weights
-    from ..io.openkbp import find_patients, is_complete, is_training
-    from ..training.dataset import load_patients
+    from ..training.card import write_model
+    from ..training.dataset import find_cases, load_patients
     from ..training.loop import train
     from ..training.settings import read_recipe
 
     plan = read_recipe(arguments.recipe)
-    folders = [folder for folder in find_patients(arguments.data) if is_complete(folder)]
-    learn = [folder for folder in folders if is_training(folder)]
-    check = [folder for folder in folders if not is_training(folder)][: plan.training.validation_patients]
+    learn, check = find_cases(arguments.data)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    patients, validation = (list(load_patients(some, plan.recipe, arguments.out / "cache")) for some in (learn, check))
-    print(f"Training {plan.recipe.model} on {len(patients)} patients, validating on {len(validation)}.", flush=True)
+    cache = arguments.out / "cache"
+    patients = list(load_patients(learn, plan.recipe, cache))
+    validation = list(load_patients(check[: plan.training.validation_patients], plan.recipe, cache))
+    print(f"Training {plan.recipe.model} on {len(patients)} cases, validating on {len(validation)}.", flush=True)
     state = train(plan, patients, validation, arguments.out, resume=arguments.resume)
-    weights.save(state.average.module, plan.recipe, arguments.out / "weights.safetensors")
-    print(f"Wrote {arguments.out / 'weights.safetensors'} after {state.step} steps, {state.seconds / 60:.0f} minutes.")
+    model = arguments.out / "model"
+    write_model(state, plan, learn, model)
+    print(f"{state.step} steps in {state.seconds / 60:.0f} minutes. The model is in {model}; install it with")
+    print(f"  dosepredict models import {model}")
     return 0

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import OARS, Case, Grid
+from ..core import OARS, Case, Grid, Recipe
 from ..preprocessing.channels import network_grid, target_occupancies
 from ..preprocessing.resample import resample
 
 PRESCRIPTION = "highest prescription (Gy)"
 ORGANS = "organs of the model found"
 MARGIN = {PRESCRIPTION: 0.15}  # share of the range's ends that still is tolerated; the network sees shares of the prescription
+ROUNDING = 0.01  # of the ranges as the card states them
 FAR = 0.5  # how far beyond the training range, as a share of its end, a case is outside and not only unusual
 
 
@@ -36,7 +37,7 @@ def check_domain(case: Case, card: dict[str, Any]) -> Domain:
         words = f"{name}: {value:.3g}, in training {low:.3g} to {high:.3g}"
         if value < low * (1 - margin) or value > high * (1 + margin):
             outside.append(words)
-        elif not low <= value <= high and name not in MARGIN:
+        elif name not in MARGIN and not low * (1 - ROUNDING) <= value <= high * (1 + ROUNDING):
             unusual.append(words)
     if outside:
         return Domain("outside", tuple(outside + unusual))
@@ -45,8 +46,6 @@ def check_domain(case: Case, card: dict[str, Any]) -> Domain:
 
 def descriptors(case: Case, organs: Iterable[str], grid: Grid | None = None, spacing_mm: float = 3.0) -> dict[str, float]:
     """Numbers that say what kind of case this is."""
-    from ..core import Recipe
-
     grid = grid or network_grid(case, Recipe(model="", spacing_mm=(spacing_mm,) * 3))
     targets = {slot: occupancy for slot, occupancy in target_occupancies(case, grid).items() if occupancy is not None}
     whole = np.max(list(targets.values()), axis=0)

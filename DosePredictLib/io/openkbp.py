@@ -44,7 +44,9 @@ def find_patients(folder: Path) -> list[Path]:
 
 
 def patient_number(path: Path) -> int:
-    return int(path.name.removeprefix("pt_"))
+    """N of ``pt_N``; 0 for another name."""
+    digits = path.name.removeprefix("pt_")
+    return int(digits) if digits.isdecimal() else 0
 
 
 def is_training(path: Path) -> bool:

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..core import Case, Grid, InputError, Recipe, Volume
 from ..io import openkbp
-from ..preprocessing.channels import conditions
+from ..io.case import load_case
+from ..preprocessing.channels import conditions, network_grid
 from ..preprocessing.intensity import dose_to_unit
 from ..preprocessing.resample import resample
 
@@ -39,8 +40,36 @@ def patient_of(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = Fals
     return Patient(case.label, channels, given.box.take(unit).astype(np.float16))
 
 
+def find_cases(data: Path) -> tuple[list[Path], list[Path]]:
+    """Folders to learn from and to validate on, each one case with a dose.
+
+    OpenKBP patients are split as the challenge does; of DICOM cases, the sub-folders of ``data``, every sixth validates.
+    Raises InputError where there is nothing to learn from.
+    """
+    patients = [path for path in sorted(data.rglob("pt_*"), key=openkbp.patient_number) if openkbp.is_complete(path)]
+    if patients:
+        learn = [path for path in patients if openkbp.is_training(path)]
+        check = [path for path in patients if not openkbp.is_training(path)]
+    else:
+        cases = sorted(path for path in data.iterdir() if path.is_dir()) if data.is_dir() else []
+        check = cases[5::6]
+        learn = [path for path in cases if path not in check]
+    if not learn:
+        raise InputError(f"{data.name} holds neither OpenKBP patients (pt_N with CSV files) nor folders of DICOM cases.")
+    return learn, check
+
+
+def read_case(folder: Path) -> Case:
+    """A case of either kind."""
+    return openkbp.read_patient(folder).case if is_openkbp(folder) else load_case([folder]).case
+
+
+def is_openkbp(folder: Path) -> bool:
+    return (folder / "voxel_dimensions.csv").exists()
+
+
 def load_patients(folders: list[Path], recipe: Recipe, cache: Path) -> Iterator[Patient]:
-    """Patients of OpenKBP folders, through a cache of one npz each that is keyed by the recipe."""
+    """Patients, through a cache of one npz each that is keyed by the recipe."""
     cache = cache / recipe_key(recipe)
     cache.mkdir(parents=True, exist_ok=True)
     for folder in folders:
@@ -58,8 +87,10 @@ def recipe_key(recipe: Recipe) -> str:
 
 
 def _prepare(folder: Path, recipe: Recipe, file: Path) -> None:
-    case = openkbp.read_patient(folder).case
-    patient = patient_of(case, recipe, case.ct.grid, trust_air=True)
+    """OpenKBP on its own grid, whose CT is empty outside the patient; a DICOM case on the network's."""
+    case = read_case(folder)
+    grid = case.ct.grid if is_openkbp(folder) else network_grid(case, recipe)
+    patient = patient_of(case, recipe, grid, trust_air=is_openkbp(folder))
     part = file.with_suffix(".part.npz")
     np.savez(part, channels=patient.channels, dose=patient.dose)
     part.replace(file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,9 +37,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class TrainingRecipe:
+    """card: what the model card says that no program can find out (title, intended use, limits, licence, citation)."""
+
     recipe: Recipe
     training: Settings
     augmentation: Augmentation
+    card: dict[str, Any] = field(default_factory=dict)
 
 
 def read_recipe(path: Path) -> TrainingRecipe:
@@ -48,13 +51,14 @@ def read_recipe(path: Path) -> TrainingRecipe:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"The training recipe {path.name} cannot be read: {error}.") from error
-    unknown = set(tables) - {"recipe", "training", "augmentation"}
+    unknown = set(tables) - {"recipe", "training", "augmentation", "card"}
     if unknown or "recipe" not in tables:
         raise InputError(f"The training recipe {path.name} needs the table [recipe] and knows no {sorted(unknown)}.")
     return TrainingRecipe(
         Recipe.from_dict(tables["recipe"]),
         _filled(Settings, tables.get("training", {}), path),
         _filled(Augmentation, tables.get("augmentation", {}), path),
+        tables.get("card", {}),
     )
 
 

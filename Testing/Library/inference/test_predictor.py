@@ -16,13 +16,12 @@ from DosePredictLib.inference.export import to_grid
 from DosePredictLib.inference.predictor import Predictor, device_of, seeds_of
 from DosePredictLib.inference.slicewise import sample_slices
 from DosePredictLib.models import build
-from DosePredictLib.phantom import COARSE_MM, make_phantom
 from DosePredictLib.registry import WEIGHTS
 
 
-@pytest.fixture(scope="module")
-def case() -> Case:
-    return make_phantom(spacing_mm=COARSE_MM)
+@pytest.fixture
+def case(phantom_case: Case) -> Case:
+    return phantom_case
 
 
 @pytest.fixture

@@ -97,9 +97,7 @@ def test_a_few_slices_are_learned_by_heart():
         loss.backward()
         optimizer.step()
     with torch.no_grad():
-        found = ddim(
-            lambda x, t: diffusion.clean(network(x, t, condition), x, t), torch.randn(4, 1, 16, 16), diffusion, steps=8
-        )
+        found = ddim(lambda x, t: diffusion.clean(network(x, t, condition), x, t), torch.randn(4, 1, 16, 16), diffusion, steps=8)
     assert (found - dose).abs().mean() < 0.15  # of a range of 2; a constant guess is wrong by 0.6
     assert (found - dose.roll(1, 0)).abs().mean() > 0.3
 

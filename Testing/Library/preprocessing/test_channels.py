@@ -9,7 +9,7 @@ import pytest
 
 from DosePredictLib.core import Case, Grid, InputError, Prescription, Recipe, Structure, StructureSet, Target, Volume
 from DosePredictLib.io.case import load_case
-from DosePredictLib.phantom import COARSE_MM, write_phantom
+from DosePredictLib.phantom.dicom import write_case
 from DosePredictLib.preprocessing.channels import conditions, network_grid
 from DosePredictLib.preprocessing.crop import Box, network_box
 from DosePredictLib.preprocessing.intensity import dose_to_unit, unit_to_dose
@@ -109,10 +109,10 @@ def test_the_network_box_holds_targets_with_margin_and_the_body_there():
 
 
 @pytest.mark.parametrize("orientation", ["HFP", "FFS", "FFP"])
-def test_however_the_patient_lay_the_network_sees_the_same(tmp_path, orientation):
+def test_however_the_patient_lay_the_network_sees_the_same(tmp_path, phantom_case, orientation):
     seen = {}
     for position in ("HFS", orientation):
-        write_phantom(tmp_path / position, orientation=position, spacing_mm=COARSE_MM)
+        write_case(tmp_path / position, replace(phantom_case, reference=None), orientation=position, salt=position)
         case = load_case([tmp_path / position]).case
         seen[position] = conditions(case, RECIPE, network_grid(case, RECIPE))
     assert seen["HFS"].grid.matches(seen[orientation].grid, tolerance_mm=0.1)

@@ -53,7 +53,9 @@ def test_dose_and_structures_move_together():
 
 def test_zoom_stands_for_another_voxel_size_and_leaves_distances_alone():
     image = torch.full((2, len(CHANNELS) + 1, 16, 16), -0.7)
-    changed = augment(image.clone(), RECIPE, Augmentation(flip=0, rotation=0, zoom=1.5, shift_hu=0, drop=0), np.random.default_rng(0))
+    changed = augment(
+        image.clone(), RECIPE, Augmentation(flip=0, rotation=0, zoom=1.5, shift_hu=0, drop=0), np.random.default_rng(0)
+    )
     torch.testing.assert_close(changed, image)
 
 
@@ -68,6 +70,8 @@ def test_a_dropped_organ_is_far_away_and_targets_and_dose_stay():
 def test_a_shift_of_hu_leaves_air_outside_the_body_as_it_is():
     image = torch.zeros(1, len(CHANNELS) + 1, 8, 8)
     image[:, 0, :4] = -1
-    changed = augment(image.clone(), RECIPE, Augmentation(flip=0, rotation=0, zoom=1, shift_hu=100, drop=0), np.random.default_rng(5))
+    changed = augment(
+        image.clone(), RECIPE, Augmentation(flip=0, rotation=0, zoom=1, shift_hu=100, drop=0), np.random.default_rng(5)
+    )
     assert (changed[:, 0, :4] == -1).all()
     assert abs(float(changed[0, 0, 6, 6])) <= 100 * 2 / 2500 and float(changed[0, 0, 6, 6]) != 0

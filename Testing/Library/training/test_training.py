@@ -13,7 +13,7 @@ from DosePredictLib.core import InputError, ModelError, Recipe
 from DosePredictLib.training.augmentation import Augmentation
 from DosePredictLib.training.dataset import Patient, recipe_key
 from DosePredictLib.training.loop import learning_rate, train
-from DosePredictLib.training.sampling import SliceSampler
+from DosePredictLib.training.sampling import EMPTY_SLICE_CHANCE, SliceSampler
 from DosePredictLib.training.settings import Settings, TrainingRecipe, read_recipe
 
 RECIPE = Recipe(model="dosediff", network={"distance_maps": 11, "widths": (16, 16), "time_width": 16}, steps=2)
@@ -25,7 +25,9 @@ PLAN = TrainingRecipe(
 def patients(count: int = 3, rows: int = 16) -> list[Patient]:
     rng = np.random.default_rng(0)
     return [
-        Patient(f"p{n}", rng.normal(size=(5 + n, 12, rows, 16)).astype(np.float16), rng.random((5 + n, rows, 16)).astype(np.float16))
+        Patient(
+            f"p{n}", rng.normal(size=(5 + n, 12, rows, 16)).astype(np.float16), rng.random((5 + n, rows, 16)).astype(np.float16)
+        )
         for n in range(count)
     ]
 
@@ -93,15 +95,16 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path):
         train(other, patients(), [], tmp_path, resume=True)
 
 
-def test_every_slice_is_drawn_about_equally_often_and_sizes_are_not_mixed():
+def test_slices_with_dose_are_drawn_equally_often_empty_ones_seldom_and_sizes_are_not_mixed():
     some = patients(2) + patients(2, rows=32)
     for n, patient in enumerate(some):
-        patient.dose[:] = n
+        patient.dose[:] = n / 10
+        patient.dose[0] = -1
     sampler = SliceSampler(some, batch=6, seed=0)
-    drawn = [sampler.draw(sampler.generator(step))[:, -1, 0, 0] for step in range(600)]
-    counts = np.bincount(torch.cat(drawn).int().numpy(), minlength=4)
-    expected = np.array([len(p.dose) for p in some])
-    np.testing.assert_allclose(counts / counts.sum(), expected / expected.sum(), atol=0.03)
+    drawn = torch.cat([sampler.draw(sampler.generator(step))[:, -1, 0, 0] for step in range(600)])
+    counts = [int(torch.isclose(drawn, torch.tensor(value), atol=1e-3).sum()) for value in (0.0, 0.1, 0.2, 0.3, -1.0)]
+    expected = np.array([4, 5, 4, 5, 4 * EMPTY_SLICE_CHANCE])
+    np.testing.assert_allclose(np.array(counts) / len(drawn), expected / expected.sum(), atol=0.02)
 
 
 def test_the_learning_rate_rises_then_falls_to_nothing():

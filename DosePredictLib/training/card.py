@@ -1,0 +1,61 @@
+"""The model card that leaves a training run together with its weights (fields of AID-RT)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..core import Case, Recipe
+from ..inference import weights
+from ..inference.domain import descriptors
+from ..registry import CARD, WEIGHTS, sha256
+from .checkpoints import State
+from .dataset import is_openkbp, read_case
+from .settings import TrainingRecipe
+
+
+def write_model(state: State, plan: TrainingRecipe, folders: Sequence[Path], folder: Path) -> None:
+    """``folder`` becomes a model that can be used or imported: the averaged weights and their card."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights.save(state.average.module, plan.recipe, folder / WEIGHTS)
+    card = {
+        **plan.card,
+        "weights_sha256": sha256(folder / WEIGHTS),
+        "parameters": sum(p.numel() for p in state.average.module.parameters()),
+        "organs": list(plan.recipe.structures),
+        "training": training_facts(state, plan, len(folders)),
+        "domain": domain_of(folders, plan.recipe),
+        "recipe": plan.recipe.to_dict(),
+    }
+    (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def training_facts(state: State, plan: TrainingRecipe, cases: int) -> dict[str, Any]:
+    return {
+        "cases": cases,
+        "steps": state.step,
+        "slices": state.step * plan.training.batch,
+        "minutes": round(state.seconds / 60),
+        "seed": plan.training.seed,
+        "device": "CUDA" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
+        "software": f"DosePredict {__version__}, PyTorch {torch.__version__}",
+    }
+
+
+def domain_of(folders: Sequence[Path], recipe: Recipe) -> dict[str, list[float]]:
+    """Lowest and highest value of each descriptor over the training cases."""
+    found = [_described(read_case(folder), recipe, is_openkbp(folder)) for folder in folders]
+    return {name: [_rounded(pick(values[name] for values in found)) for pick in (min, max)] for name in found[0]}
+
+
+def _described(case: Case, recipe: Recipe, own_grid: bool) -> dict[str, float]:
+    return descriptors(case, recipe.structures, case.ct.grid if own_grid else None)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
