@@ -17,6 +17,17 @@ def add_case(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("case", nargs="+", type=Path, metavar="CASE", help="a folder with the patient's DICOM files, or files")
 
 
+def add_choose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--choose",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KIND=WHICH",
+        help="of several CT, RTSTRUCT, RTPLAN or RTDOSE take this one: a file name or the end of a UID, or none",
+    )
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="ID", help=f"see 'dosepredict models' ({DEFAULT_MODEL})")
 
@@ -58,6 +69,14 @@ def prescriptions(words: Sequence[str]) -> dict[str, float]:
         if not roi:
             raise InputError(f"The prescription {word} cannot be read; write the ROI's name and its dose in Gy, e.g. PTV70=70.")
     return found
+
+
+def choices(words: Sequence[str]) -> dict[str, str]:
+    """{"RTPLAN": "RP2.dcm"} of ["RTPLAN=RP2.dcm"]; raises InputError for anything else."""
+    pairs = [word.partition("=") for word in words]
+    if bad := next((word for word, (kind, _, which) in zip(words, pairs, strict=True) if not kind or not which), None):
+        raise InputError(f"The choice {bad} cannot be read; write the kind and which one of it, e.g. RTPLAN=RP2.dcm.")
+    return {kind: which for kind, _, which in pairs}
 
 
 def structure_names(path: Path | None) -> dict[str, str]:

@@ -7,7 +7,17 @@ from pathlib import Path
 
 from ..registry import find, verify
 from ..worker.protocol import Request
-from .options import add_case, add_model, existing, positive, prescriptions, structure_names, voxel_size_or_name
+from .options import (
+    add_case,
+    add_choose,
+    add_model,
+    choices,
+    existing,
+    positive,
+    prescriptions,
+    structure_names,
+    voxel_size_or_name,
+)
 from .running import run_job
 
 PROFILES = ("stub-plan", "plan", "overview")
@@ -29,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prescription", nargs="+", action="extend", default=[], metavar="ROI=GY", help="whole course in Gy, e.g. PTV70=70"
     )
+    add_choose(parser)
     parser.add_argument("--reference", type=Path, metavar="RTDOSE", help="planned dose to compare with")
     parser.add_argument("--samples", type=positive, default=1, metavar="N", help="predictions to average (1)")
     parser.add_argument("--steps", type=positive, metavar="N", help="sampling steps (the model's own number)")
@@ -61,6 +72,7 @@ def request_of(options: argparse.Namespace) -> Request:
         model=options.model,
         names=structure_names(options.structures),
         prescription=prescriptions(options.prescription),
+        choose=choices(options.choose),
         reference=existing(options.reference) if options.reference else None,
         steps=options.steps,
         samples=options.samples,

@@ -50,4 +50,5 @@ class Recipe:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown or "model" not in values:
             raise ModelError(f"The weights' recipe cannot be read: unknown or missing keys {sorted(unknown) or ['model']}.")
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+        given: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        return cls(**given)

@@ -60,7 +60,7 @@ class Predictor:
         given = conditions(case, self.recipe, grid or network_grid(case, self.recipe), trust_air=trust_air)
         sampled = self._samples(given, steps or self.recipe.steps, seeds_of(seed, samples), on_step)
         gray = [self._gray(sample, given, case) for sample in sampled]
-        mean = np.mean(gray, axis=0, dtype=np.float64).astype(np.float32)
+        mean = np.asarray(np.mean(gray, axis=0, dtype=np.float64), np.float32)
         spread = Volume(np.std(gray, axis=0, ddof=1), given.grid) if samples > 1 else None
         return Prediction(DoseGrid(mean, given.grid), spread, missing_warnings(given))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ def sample_slices(
     for number, piece in enumerate(pieces):
         given = condition[piece].to(memory_format=torch.channels_last)
         clean = ddim(
-            lambda x, t, given=given: denoise(network, diffusion, x, t, given, half=half),
+            partial(denoise, network, diffusion, given, half=half),
             noise.expand(len(given), -1, -1, -1),
             diffusion,
             steps=steps,
@@ -48,7 +49,7 @@ def sample_slices(
     return dose
 
 
-def denoise(network: nn.Module, diffusion: GaussianDiffusion, x: Tensor, t: Tensor, given: Tensor, *, half: bool) -> Tensor:
+def denoise(network: nn.Module, diffusion: GaussianDiffusion, given: Tensor, x: Tensor, t: Tensor, *, half: bool) -> Tensor:
     """The estimate of x_0 that the network's output stands for."""
     with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
         output = network(x, t, given)

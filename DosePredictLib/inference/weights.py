@@ -29,6 +29,11 @@ def save(network: nn.Module, recipe: Recipe, path: Path) -> None:
     part.replace(path)
 
 
+def on_device(network: nn.Module, device: torch.device) -> nn.Module:
+    """Channels last: the order convolutions are fastest in."""
+    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
 def load(path: Path, device: torch.device) -> tuple[nn.Module, Recipe]:
     """The network, ready to use, and its recipe. Raises ModelError for a damaged file or one of another architecture."""
     try:
@@ -39,4 +44,4 @@ def load(path: Path, device: torch.device) -> tuple[nn.Module, Recipe]:
         network.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise ModelError(f"The weights {path.name} are damaged or of another version; install the model again.") from error
-    return network.to(device, memory_format=torch.channels_last).eval(), recipe
+    return on_device(network, device).eval(), recipe

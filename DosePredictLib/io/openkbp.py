@@ -122,7 +122,7 @@ def _rows(path: Path, columns: tuple[int, ...]) -> np.ndarray:
 
 
 def _scattered(index: np.ndarray, values, path: Path) -> np.ndarray:
-    if index.size and not (0 <= index.min() and index.max() < SIZE**3):
+    if index.size and not (index.min() >= 0 and index.max() < SIZE**3):
         raise InputError(f"{path.parent.name}/{path.name} has voxel indices outside a {SIZE}^3 array.")
     flat = np.zeros(SIZE**3, bool if values is np.True_ else np.float32)
     flat[index.astype(np.int64)] = values

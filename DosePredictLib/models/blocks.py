@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -61,7 +62,7 @@ class Level(nn.Module):
     def __init__(self, inputs: int, outputs: int, time_width: int, blocks: int = 2) -> None:
         super().__init__()
         sizes = [inputs] + [outputs] * blocks
-        self.blocks = nn.ModuleList(ResBlock(a, b, time_width) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.blocks = nn.ModuleList(ResBlock(a, b, time_width) for a, b in pairwise(sizes))
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         for block in self.blocks:

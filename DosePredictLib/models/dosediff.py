@@ -71,7 +71,13 @@ class DoseDiff(nn.Module):
     """
 
     def __init__(
-        self, *, distance_maps: int, widths: Sequence[int] = (64, 96, 96, 128), time_width: int = 128, stem: int = 2, patch: int = 1
+        self,
+        *,
+        distance_maps: int,
+        widths: Sequence[int] = (64, 96, 96, 96),
+        time_width: int = 128,
+        stem: int = 2,
+        patch: int = 1,
     ) -> None:
         super().__init__()
         self.multiple = stem * 2 ** (len(widths) - 1) * patch

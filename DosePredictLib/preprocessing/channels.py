@@ -19,7 +19,7 @@ AIR_HU = -400.0  # below this, a CT that is empty outside the patient shows no p
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """What the network sees of a case. channels: (len(recipe.channels), k, j, i) float32 on ``grid``; only ``box`` of it is used."""
+    """What the network sees of a case: the ``box`` of channels, (len(recipe.channels), k, j, i) float32 on ``grid``."""
 
     channels: np.ndarray
     grid: Grid

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..core import ModelError
 from ..diffusion.gaussian import GaussianDiffusion
 from ..inference.slicewise import sample_slices
-from ..inference.weights import diffusion_of
+from ..inference.weights import diffusion_of, on_device
 from ..models import build
 from .augmentation import augment
 from .checkpoints import State
@@ -31,11 +31,9 @@ def train(plan: TrainingRecipe, patients: Sequence[Patient], validation: Sequenc
     """Train to ``plan.training.steps``; writes ``checkpoint.pt`` and ``metrics.jsonl`` into ``out``."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(plan.training.seed)
-    network = build(plan.recipe.model, plan.recipe.network).to(device, memory_format=torch.channels_last)
+    network = on_device(build(plan.recipe.model, plan.recipe.network), device)
     settings = plan.training
-    state = State.start(
-        network, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay, ema=settings.ema
-    )
+    state = State.start(network, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay, ema=settings.ema)
     checkpoint = out / "checkpoint.pt"
     if resume and checkpoint.exists():
         state.load(checkpoint, device)

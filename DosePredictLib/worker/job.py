@@ -6,10 +6,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import __version__, registry
-from ..core import BODY, Cancelled, Case, DoseGrid, GeometryError, Grid, InputError, OutputError, Prescription, Volume
+from ..core import Cancelled, Case, DoseGrid, GeometryError, Grid, InputError, OutputError, Prescription, Volume
 from .protocol import JobFolder, Progress, Request, RequestError
 
 if TYPE_CHECKING:
@@ -166,6 +164,7 @@ def sample(case: Case, job: Job) -> Sampled:
 def on_wanted_grid(prediction: Prediction, case: Case, wanted: str) -> DoseGrid:
     """The predicted dose inside the body on the grid of the CT, of the planned dose, or of a voxel size."""
     from ..inference.export import to_grid
+    from ..preprocessing.channels import body_on
 
     grid = wanted_grid(case, wanted)
     return to_grid(prediction.dose, grid, body_on(case, grid))
@@ -178,18 +177,6 @@ def wanted_grid(case: Case, wanted: str) -> Grid:
     if wanted == "dose":
         return case.reference.grid if case.reference else case.ct.grid.resampled((DEFAULT_SPACING_MM,) * 3)
     return case.ct.grid.resampled((float(wanted),) * 3)
-
-
-def body_on(case: Case, grid: Grid) -> np.ndarray:
-    """(k, j, i) bool on ``grid``: the body's contour, or what the CT shows of it."""
-    from ..preprocessing.body import body_mask
-    from ..preprocessing.contours import rasterise
-    from ..preprocessing.resample import resample
-
-    external = case.structure(BODY)
-    if external is not None:
-        return rasterise(external, grid).on(grid) >= 0.5
-    return resample(Volume(body_mask(case.ct), case.ct.grid), grid, outside=0.0) >= 0.5
 
 
 def check(dose: DoseGrid, prescription: Prescription) -> None:

@@ -40,7 +40,8 @@ def test_distances_from_a_slab_honour_the_spacing_of_every_axis() -> None:
         slab[axis] = slice(4, 9)
         occupancy[tuple(slab)] = 1.0
         line = np.moveaxis(signed_distance_mm(occupancy, grid), axis, 0)[:, 3, 3]
-        assert line[:11].tolist() == pytest.approx([step * n for n in (-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 1.5, 0.5, -0.5, -1.5)])
+        expected = [step * n for n in (-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 1.5, 0.5, -0.5, -1.5)]
+        assert line[:11].tolist() == pytest.approx(expected)
 
 
 def test_a_voxel_belongs_to_the_structure_from_half_occupancy_on() -> None:
