@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..core import DoseGrid, Grid, InputError, Volume
+from ..core import DoseGrid, InputError, Volume
 from .interpolation import on_grid
 
 SMALL_CC, LARGE_CC = 1.0, 1000.0

@@ -3,7 +3,7 @@
     gamma(r) = min over r' of sqrt( |r' - r|^2 / distance^2 + (D_evaluated(r') - D_reference(r))^2 / dose^2 )
 
 The evaluated dose is interpolated trilinearly and searched continuously: its cells are divided into boxes, and in each box around r
-that could hold a better value the minimum is found in closed form for a dose linear in the box, then once more from there.
+that could hold a better value the minimum is found in closed form for a dose linear in the box, then again from there.
 For a predicted dose gamma describes; the limits of AAPM TG-218 are for measured doses and are not applied here.
 """
 
@@ -17,8 +17,8 @@ import numpy as np
 from ..core import DoseGrid, Volume
 from .interpolation import trilinear, trilinear_gradient
 
-BOX = 0.5  # longest side of a box, in distance criteria
-REFINEMENTS = 2
+BOX = 1.5  # longest side of a box, in distance criteria
+REFINEMENTS = 3
 NEARLY = 1e-6  # voxels
 AT_ONCE = 250_000  # pairs of a point and a box looked at in one go; bounds the memory
 
@@ -182,7 +182,7 @@ def _lacking(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarray:
 
 
 def _least_squared(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarray:
-    """Gamma squared at the best position found in each point's box, by the dose linear at the last position."""
+    """Gamma squared at the best position found in each point's box, by the dose linear at the position before."""
     lower = box * boxes.side - points.position
     shift, squared_mm = lower + boxes.side / 2, boxes.distance_mm**2
     least = np.full(len(box), np.inf)
@@ -199,15 +199,17 @@ def _least_squared(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarra
 def _minimum(constant: np.ndarray, slope: np.ndarray, squared_mm: float, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """Where (constant + slope.s)^2 + |s|^2 / squared_mm is least within bounds, (n, 3).
 
-    Without bounds s = -slope squared_mm constant / (1 + squared_mm |slope|^2); an axis that leaves them stays at the bound, and
-    the others are solved again.
+    There s = clip(-residual squared_mm slope) with residual = constant + slope.s: one equation for the residual, falling and
+    linear between the residuals at which an axis meets a bound. Those two it lies between say which axes are free.
     """
-    shift, free = np.zeros_like(slope), np.ones(slope.shape, bool)
-    for _ in range(3):
-        rest = constant + np.where(free, 0, slope * shift).sum(-1)
-        open_slope = np.where(free, slope, 0)
-        share = squared_mm * rest / (1 + squared_mm * (open_slope**2).sum(-1))
-        wanted = np.where(free, -open_slope * share[:, None], shift)
-        shift = np.clip(wanted, lower, upper)
-        free &= shift == wanted
-    return shift
+    pull = squared_mm * slope
+    meeting = np.concatenate([-lower, -upper], axis=1) / np.tile(np.where(pull == 0, np.inf, pull), 2)  # (n, 6)
+    shifts = np.clip(-meeting[..., None] * pull[:, None], lower[:, None], upper[:, None])
+    excess = constant[:, None] + (shifts * slope[:, None]).sum(-1) - meeting
+    under = np.where(excess > 0, meeting, meeting.min(1, keepdims=True) - 1).max(1)
+    over = np.where(excess > 0, meeting.max(1, keepdims=True) + 1, meeting).min(1)
+    between = -((under + over) / 2)[:, None] * pull
+    free = (between > lower) & (between < upper)
+    held = np.where(free, 0, np.clip(between, lower, upper))
+    residual = (constant + (slope * held).sum(-1)) / (1 + (np.where(free, slope, 0) * pull).sum(-1))
+    return np.clip(-residual[:, None] * pull, lower, upper)
