@@ -42,8 +42,8 @@ def check_units(predicted: DoseGrid, reference: DoseGrid) -> None:
     highest = float(predicted.gray.max()), float(reference.gray.max())
     if min(highest) > 0 and CENTIGRAY[0] < max(highest) / min(highest) < CENTIGRAY[1]:
         raise InputError(
-            f"The maximum of the predicted dose is {highest[0]:.4g} Gy and that of the reference {highest[1]:.4g} Gy: about a factor"
-            " of 100; one of them is probably in cGy, export it in Gy."
+            f"The maximum of the predicted dose is {highest[0]:.4g} Gy and that of the reference {highest[1]:.4g} Gy:"
+            " about a factor of 100; one of them is probably in cGy, export it in Gy."
         )
 
 

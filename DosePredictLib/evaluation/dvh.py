@@ -137,7 +137,8 @@ def _spanned_dose(dose: DoseGrid, samples: Volume) -> tuple[np.ndarray, np.ndarr
     The interval is that of a uniform distribution with the standard deviation of a linear dose over the voxel,
     sqrt(sum((gradient * side)^2) / 12): exact for a gradient along an axis.
     """
-    grown = samples.grid.cropped((-1, -1, -1), tuple(n + 2 for n in samples.grid.size))  # neighbours for the gradient
+    i, j, k = samples.grid.size
+    grown = samples.grid.cropped((-1, -1, -1), (i + 2, j + 2, k + 2))  # neighbours for the gradient
     gray = on_grid(dose, grown, outside=np.nan)
     occupied = np.nonzero(samples.array > 0)
     middle = [index + 1 for index in occupied]

@@ -2,8 +2,8 @@
 
     gamma(r) = min over r' of sqrt( |r' - r|^2 / distance^2 + (D_evaluated(r') - D_reference(r))^2 / dose^2 )
 
-The evaluated dose is interpolated trilinearly and searched continuously: its cells are divided into boxes, and in each box around r
-that could hold a better value the minimum is found in closed form for a dose linear in the box, then again from there.
+The evaluated dose is interpolated trilinearly and searched continuously: its cells, divided where they are large, are boxes, and
+in each box around r that could hold a better value the minimum is found for a dose linear in the box, then again from there.
 For a predicted dose gamma describes; the limits of AAPM TG-218 are for measured doses and are not applied here.
 """
 

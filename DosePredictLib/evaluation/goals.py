@@ -69,9 +69,17 @@ class GoalResult:
     def to_dict(self) -> dict[str, Any]:
         goal = self.goal
         return {
-            "structure": goal.structure, "roi": self.roi, "metric": goal.metric.text, "limit": goal.limit, "priority": goal.priority,
-            "predicted": self.predicted, "reference": self.planned, "margin": self.margin, "met": self.is_met, "source": goal.source,
-        }  # fmt: skip
+            "structure": goal.structure,
+            "roi": self.roi,
+            "metric": goal.metric.text,
+            "limit": goal.limit,
+            "priority": goal.priority,
+            "predicted": self.predicted,
+            "reference": self.planned,
+            "margin": self.margin,
+            "met": self.is_met,
+            "source": goal.source,
+        }
 
 
 def read_goals(path: Path) -> list[Goal]:

@@ -33,7 +33,9 @@ def on_grid(field: DoseGrid | Volume, grid: Grid, *, outside: float = 0.0) -> np
     if np.allclose(step, np.diag(np.diag(step)), atol=1e-6):
         return _on_parallel_grid(field, grid, np.diag(step), outside)
     j, i = np.mgrid[: grid.size[1], : grid.size[0]]
-    slices = [at_points(field, grid.to_world(np.stack([i, j, np.full_like(i, k)], -1)), outside=outside) for k in range(grid.size[2])]
+    slices = [
+        at_points(field, grid.to_world(np.stack([i, j, np.full_like(i, k)], -1)), outside=outside) for k in range(grid.size[2])
+    ]
     return np.stack(slices)
 
 

@@ -1,4 +1,4 @@
-"""The grammar of dose-volume metrics: ``D95%[Gy]``, ``D0.03cc[Gy]``, ``V20Gy[%]``, ``V95%[cc]``, ``Mean[Gy]``, ``Max[Gy]``, ``HI``.
+"""The grammar of metrics: ``D95%[Gy]``, ``D0.03cc[Gy]``, ``V20Gy[%]``, ``V95%[cc]``, ``Mean[Gy]``, ``Max[Gy]``, ``HI``.
 
 A percent of dose is a percent of the prescription of the structure; a percent of volume one of the structure's volume.
 """

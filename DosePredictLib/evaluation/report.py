@@ -128,8 +128,9 @@ def _compare(case: Case, predicted: DoseGrid, occupancies: Mapping[str, Volume])
     if case.reference is None:
         return None
     change = difference(predicted, case.reference)
-    masks = {"where the planned dose is at least 10 % of the prescription": case.reference.gray >= 0.1 * case.prescription.highest_gy}
-    places = {"inside the body contour": case.names.get(BODY), "in the target of the highest prescription": case.prescription.targets[0].roi}
+    highest = case.prescription.targets[0]
+    masks = {"where the planned dose is at least 10 % of the prescription": case.reference.gray >= 0.1 * highest.dose_gy}
+    places = {"inside the body contour": case.names.get(BODY, ""), "in the target of the highest prescription": highest.roi}
     for described, roi in places.items():
         if roi in occupancies:
             masks[described] = on_grid(occupancies[roi], case.reference.grid) >= 0.5

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ISODOSES = {20: "#30123b", 40: "#3f3fa0", 60: "#2a788e", 80: "#35b779", 95: "#d8e219", 100: "#fca636", 107: "#e8382e"}  # % of prescription
+ISODOSES = {
+    20: "#30123b",
+    40: "#3f3fa0",
+    60: "#2a788e",
+    80: "#35b779",
+    95: "#d8e219",
+    100: "#fca636",
+    107: "#e8382e",
+}  # % of prescription
 OKABE_ITO = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5c00", "#000000")
 MARKERS = "osD^vPX*<>"
 TARGET_LINES = ("-", "--", ":")
@@ -42,7 +50,8 @@ class Box:
         """One layer of pixels perpendicular to an LPS axis, through the centre."""
         low, size = self.low.copy(), np.maximum(1, np.ceil((self.high - self.low) / PIXEL_MM)).astype(int)
         low[axis], size[axis] = self.centre[axis], 1
-        return Grid(tuple(map(int, size)), (PIXEL_MM,) * 3, tuple(map(float, low)))
+        (i, j, k), (x, y, z) = size.tolist(), low.tolist()
+        return Grid((i, j, k), (PIXEL_MM, PIXEL_MM, PIXEL_MM), (x, y, z))
 
 
 def box_around(case: Case, predicted: DoseGrid, occupancies: Mapping[str, Volume]) -> Box:
@@ -76,7 +85,10 @@ def plane_figures(
     """A picture, as data URI, for each plane: predicted dose, and where there is a reference planned dose and difference."""
     panels: dict[str, DoseGrid | Volume] = {"Predicted": predicted}
     if case.reference is not None and change is not None:
-        panels |= {"Planned": case.reference, "Predicted \N{MINUS SIGN} planned": Volume(np.nan_to_num(change.array), change.grid)}
+        panels |= {
+            "Planned": case.reference,
+            "Predicted \N{MINUS SIGN} planned": Volume(np.nan_to_num(change.array), change.grid),
+        }
     outlines = {t.roi: occupancies[t.roi] for t in case.prescription.targets if t.roi in occupancies}
     limit = difference_limit(change)
     return {name: _plane(case, panels, outlines, box.plane(axis), axis, limit) for name, axis in PLANES.items()}
@@ -147,10 +159,10 @@ def _label(axes: Axes, axis: int) -> None:
     """Patient directions at the edges; LPS x grows to the patient's left, y to posterior, z to superior."""
     from matplotlib.patheffects import withStroke
 
-    left, right, bottom, top = {2: "RLPA", 0: "APIS", 1: "RLIS"}[axis]
+    left, right, bottom, top = tuple({2: "RLPA", 0: "APIS", 1: "RLIS"}[axis])
     halo = [withStroke(linewidth=2.5, foreground="black")]
     for text, x, y in ((left, 0.03, 0.5), (right, 0.97, 0.5), (bottom, 0.5, 0.04), (top, 0.5, 0.96)):
-        place = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        place: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
         axes.text(x, y, text, color="white", fontsize=10, weight="bold", path_effects=halo, **place)
     axes.set_axis_off()
 
@@ -160,11 +172,18 @@ def dvh_figure(rows: Sequence[StructureRow], prescription_gy: float) -> str:
     from matplotlib.figure import Figure
 
     shown = [row for row in rows if row.name != "External"][:MOST_CURVES]
-    highest = 1.12 * max([prescription_gy, *(d.dose_gy[-1] for r in shown for d in (r.predicted, r.planned) if d and len(d.dose_gy))])
+    highest = 1.12 * max(
+        [prescription_gy, *(d.dose_gy[-1] for r in shown for d in (r.predicted, r.planned) if d and len(d.dose_gy))]
+    )
     figure = Figure(figsize=(11, 5.4), facecolor="white", layout="constrained")
     axes = figure.add_subplot()
     for number, row in enumerate(shown):
-        style = {"color": OKABE_ITO[number % 8], "marker": MARKERS[number % 10], "markersize": 5, "markevery": (7 + 5 * number, 60)}
+        style: dict[str, Any] = {
+            "color": OKABE_ITO[number % 8],
+            "marker": MARKERS[number % 10],
+            "markersize": 5,
+            "markevery": (7 + 5 * number, 60),
+        }
         if row.planned is not None:
             axes.plot(*row.planned.curve(400, highest_gy=highest), linestyle="-", linewidth=1.6, **style)
         axes.plot(*row.predicted.curve(400, highest_gy=highest), linestyle=(0, (5, 2)), linewidth=1.9, label=row.roi, **style)
@@ -176,7 +195,7 @@ def dvh_figure(rows: Sequence[StructureRow], prescription_gy: float) -> str:
     return _data_uri(figure, "svg")
 
 
-def _data_uri(figure: Figure, kind: str, **options: float) -> str:
+def _data_uri(figure: Figure, kind: str, **options: Any) -> str:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import __version__
 from ..resources import resource
-from .difference import NOTABLE_GY
+from .difference import NOTABLE_GY, Errors
 from .goals import GoalResult
 from .report import Report
 from .report_figures import ISODOSES, TARGET_LINES, difference_limit
@@ -59,7 +59,12 @@ def _cards(report: Report) -> Iterable[str]:
     if report.outside_domain:
         yield _card("red", "Domain", "Outside what the model was trained for", [report.outside_domain])
     elif report.warnings:
-        yield _card("amber", "Domain", f"Within the model's domain, {_count(len(report.warnings), 'warning')}", report.warnings[:MOST_LISTED])
+        yield _card(
+            "amber",
+            "Domain",
+            f"Within the model's domain, {_count(len(report.warnings), 'warning')}",
+            report.warnings[:MOST_LISTED],
+        )
     else:
         yield _card("", "Domain", "Within the model's domain, no warnings", [])
     if report.goals:
@@ -69,10 +74,15 @@ def _cards(report: Report) -> Iterable[str]:
 
 def _goals_card(goals: Sequence[GoalResult]) -> str:
     missed = sorted((g for g in goals if g.is_met is False), key=lambda g: (g.goal.priority, g.margin))
-    lines = [f"{g.roi}: {g.goal.metric.name} {_number(g.predicted)} {g.goal.metric.unit}, goal {g.goal.limit}" for g in missed[:MOST_LISTED]]
+    lines = [
+        f"{g.roi}: {g.goal.metric.name} {_number(g.predicted)} {g.goal.metric.unit}, goal {g.goal.limit}"
+        for g in missed[:MOST_LISTED]
+    ]
     judged = sum(g.is_met is not None for g in goals)
     also = sum(g.is_met_by_plan is False for g in missed)
-    title = f"{len(missed)} of {_count(judged, 'goal')} missed by the prediction" + (f", {also} of them by the plan too" if also else "")
+    title = f"{len(missed)} of {_count(judged, 'goal')} missed by the prediction" + (
+        f", {also} of them by the plan too" if also else ""
+    )
     return _card("amber" if missed else "", "Goals", title, lines)
 
 
@@ -80,7 +90,9 @@ def _differences_card(report: Report) -> str:
     if report.comparison is None:
         return _card("", "Planned dose", "No planned dose to compare with", [])
     found = [(abs(v), row.roi, HEADINGS[key], v) for row in report.rows for key, v in row.notable.items()]
-    lines = [f"{roi}: {heading} {_number(value, sign=True)} Gy" for _, roi, heading, value in sorted(found, reverse=True)[:MOST_LISTED]]
+    lines = [
+        f"{roi}: {heading} {_number(value, sign=True)} Gy" for _, roi, heading, value in sorted(found, reverse=True)[:MOST_LISTED]
+    ]
     structures = len({roi for _, roi, _, _ in found})
     title = f"{_count(structures, 'structure')} worth a look" if found else f"No structure differs by {NOTABLE_GY:g} Gy"
     return _card("amber" if found else "", "Predicted − planned", title, [*lines, _where(report)])
@@ -142,7 +154,7 @@ def _structures(rows: Sequence[StructureRow]) -> str:
         cells = [_name(row), f"<td>{_number(row.predicted.volume_cc)}</td>", *(_metric_cell(row, key) for key in COLUMNS)]
         cells += [f"<td>{_number(row.spread_gy)}</td>"] if spread else []
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<table><thead><tr>{''.join(f'<th>{h}</th>' for h in heads)}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return _table(heads, lines)
 
 
 def _name(row: StructureRow) -> str:
@@ -163,8 +175,8 @@ def _metric_cell(row: StructureRow, key: str) -> str:
 
 def _structures_note(report: Report) -> str:
     text = (
-        "Dose-volume metrics without bins: each voxel of a structure, divided to 1.5 mm (0.5 mm below 1 cc, joined to 3 mm above 1 litre),"
-        " counts with its occupancy and the interval of trilinear dose it spans. D0.03cc is that of the hottest 0.03 cc."
+        "Dose-volume metrics without bins: each voxel of a structure, divided to 1.5 mm (0.5 mm below 1 cc, joined to 3 mm"
+        " above 1 litre), counts with its occupancy and the interval of trilinear dose it spans. D0.03cc is that of the hottest 0.03 cc."
     )
     if report.comparison:
         text += f" Shaded: predicted and planned differ by {NOTABLE_GY:g} Gy or more, worth a look."
@@ -176,9 +188,7 @@ def _goals(goals: Sequence[GoalResult]) -> str:
         return '<p class="small">No clinical goal of the template applies to the structures of this case.</p>'
     planned = any(g.planned is not None for g in goals)
     heads = ["Structure", "Metric", "Goal", "Predicted", *(["Planned"] if planned else []), "Margin", "", "Priority"]
-    rows = "".join(_goal_row(goal, planned) for goal in goals)
-    head = "".join(f"<th>{h}</th>" for h in heads) + '<th class="left">Source</th>'
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return _table([*heads, "Source"], [_goal_row(goal, planned) for goal in goals])
 
 
 def _goal_row(result: GoalResult, planned: bool) -> str:
@@ -196,25 +206,37 @@ def _comparison(report: Report) -> str:
     if report.comparison is None:
         return ""
     found = report.comparison.gamma
-    heads = ("Voxels", "Number", "Mean difference<br>Gy", "Mean absolute<br>Gy", "Root mean square<br>Gy", "Largest<br>Gy")
-    rows = "".join(
-        f'<tr><td class="wrap">{escape(e.mask)}</td><td>{e.voxels}</td><td>{_number(e.mean_gy, sign=True)}</td>'
-        f"<td>{_number(e.mean_absolute_gy)}</td><td>{_number(e.root_mean_square_gy)}</td><td>{_number(e.largest_gy, sign=True)}</td></tr>"
-        for e in report.comparison.errors
-    )
     gamma = (
         f"Gamma {found.description}: at or below 1 in {_number(found.percent_within)} % of {found.evaluated.size} points, mean"
-        f" {_number(found.mean, digits=2)}. A description of how alike the two doses are; limits for measured doses do not apply to a prediction."
+        f" {_number(found.mean, digits=2)}. A description of how alike the two doses are; limits for measured doses do not apply"
+        " to a prediction."
     )
-    return (
-        f'<section><h2>Predicted minus planned dose</h2><div class="scroll"><table><thead><tr>{"".join(f"<th>{h}</th>" for h in heads)}'
-        f"</tr></thead><tbody>{rows}</tbody></table></div><p>{escape(gamma)}</p></section>"
+    heads = ["Voxels", "Number", *(f"{h}<br>Gy" for h in ("Mean difference", "Mean absolute", "Root mean square", "Largest"))]
+    table = _table(heads, [_errors_row(e) for e in report.comparison.errors])
+    return f"<section><h2>Predicted minus planned dose</h2>{table}<p>{escape(gamma)}</p></section>"
+
+
+def _errors_row(found: Errors) -> str:
+    values = (
+        _number(found.mean_gy, sign=True),
+        _number(found.mean_absolute_gy),
+        _number(found.root_mean_square_gy),
+        _number(found.largest_gy, sign=True),
     )
+    cells = "".join(f"<td>{value}</td>" for value in values)
+    return f'<tr><td class="wrap">{escape(found.mask)}</td><td>{found.voxels}</td>{cells}</tr>'
+
+
+def _table(heads: Sequence[str], rows: Iterable[str]) -> str:
+    head = "".join(f"<th>{h}</th>" for h in heads)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def _remarks(report: Report) -> str:
     groups = {"Warnings": (*filter(None, [report.outside_domain]), *report.warnings), "Notes": report.notes}
-    lists = [f"<h3>{name}</h3><ul>{''.join(f'<li>{escape(t)}</li>' for t in texts)}</ul>" for name, texts in groups.items() if texts]
+    lists = [
+        f"<h3>{name}</h3><ul>{''.join(f'<li>{escape(t)}</li>' for t in texts)}</ul>" for name, texts in groups.items() if texts
+    ]
     return "".join(lists) or '<p class="small">None.</p>'
 
 

@@ -27,7 +27,7 @@ FLAGGED = {True: ("dmean_gy", "d98_gy", "d95_gy", "d2_gy"), False: ("dmean_gy", 
 
 @dataclass(frozen=True, eq=False)
 class StructureRow:
-    """One structure. name: TG-263 or the ROI's own. spread_gy: mean standard deviation of the samples, where there are several."""
+    """One structure. name: TG-263 or the ROI's own. spread_gy: mean standard deviation of several samples."""
 
     name: str
     roi: str
@@ -75,9 +75,7 @@ def structure_rows(
     case: Case, predicted: DoseGrid, occupancies: Mapping[str, Volume], *, uncertainty: Volume | None = None
 ) -> list[StructureRow]:
     """A row for each structure with volume: targets first, then the organs the model knows, then the rest, the body last."""
-    rows = [
-        _row(case, roi, occupancy, predicted, uncertainty) for roi, occupancy in occupancies.items() if occupancy.array.any()
-    ]
+    rows = [_row(case, roi, occupancy, predicted, uncertainty) for roi, occupancy in occupancies.items() if occupancy.array.any()]
     known = list(case.names)
 
     def place(row: StructureRow) -> tuple[bool, float, int]:

@@ -92,7 +92,16 @@ def test_it_agrees_with_pymedphys_in_all_but_one_of_a_thousand_points(seed: int)
     reference, evaluated = blobs(seed), blobs(seed, moved=1.7, scale=1.03)
     axes = tuple(2.5 * np.arange(n) for n in reference.gray.shape)
     theirs = pymedphys.gamma(
-        axes, reference.gray, axes, evaluated.gray, 3, 2, lower_percent_dose_cutoff=10, interp_fraction=25, max_gamma=2, quiet=True
+        axes,
+        reference.gray,
+        axes,
+        evaluated.gray,
+        3,
+        2,
+        lower_percent_dose_cutoff=10,
+        interp_fraction=25,
+        max_gamma=2,
+        quiet=True,
     )
     ours = gamma(evaluated, reference).volume.array
     both = np.isfinite(ours)

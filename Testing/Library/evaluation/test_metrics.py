@@ -22,7 +22,9 @@ def test_every_form_has_its_value(text: str) -> None:
     assert Metric.parse(text).of(UNIFORM, prescription_gy=20.0) == pytest.approx(VALUES[text])
 
 
-@pytest.mark.parametrize("text", ["", "D95", "D95%", "D95[Gy]", "V20[%]", "V20Gy[Gy]", "mean[Gy]", "D-5%[Gy]", "D95%[cc]", "Mean[cc]"])
+@pytest.mark.parametrize(
+    "text", ["", "D95", "D95%", "D95[Gy]", "V20[%]", "V20Gy[Gy]", "mean[Gy]", "D-5%[Gy]", "D95%[cc]", "Mean[cc]"]
+)
 def test_what_the_grammar_does_not_know_is_named(text: str) -> None:
     with pytest.raises(InputError, match="is not known; write it like"):
         Metric.parse(text)

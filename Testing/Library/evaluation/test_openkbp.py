@@ -52,7 +52,14 @@ def test_a_constant_error_is_both_scores() -> None:
     reference = rng.uniform(10, 70, (8, 8, 8))
     mask = np.ones((8, 8, 8), bool)
     scores = Scores()
-    scores.add("pt_1", reference=reference, predicted=reference + 1.5, mask=mask, masks={"PTV70": mask, "Larynx": mask}, voxel_mm=(4, 4, 3))
+    scores.add(
+        "pt_1",
+        reference=reference,
+        predicted=reference + 1.5,
+        mask=mask,
+        masks={"PTV70": mask, "Larynx": mask},
+        voxel_mm=(4, 4, 3),
+    )
     assert (scores.dose_score, scores.dvh_score) == (pytest.approx(1.5), pytest.approx(1.5))
 
 
