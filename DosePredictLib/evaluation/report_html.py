@@ -176,7 +176,7 @@ def _metric_cell(row: StructureRow, key: str) -> str:
 def _structures_note(report: Report) -> str:
     text = (
         "Dose-volume metrics without bins: each voxel of a structure, divided to 1.5 mm (0.5 mm below 1 cc, joined to 3 mm"
-        " above 1 litre), counts with its occupancy and the interval of trilinear dose it spans. D0.03cc is that of the hottest 0.03 cc."
+        " above 1 litre), counts with its occupancy and the interval of trilinear dose it spans."
     )
     if report.comparison:
         text += f" Shaded: predicted and planned differ by {NOTABLE_GY:g} Gy or more, worth a look."
