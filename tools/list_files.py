@@ -1,7 +1,7 @@
 """Writes into the CMake files which files Slicer must install: run it after adding, moving or removing one.
 
-    python tools/list_files.py            write the lists
-    python tools/list_files.py --check    exit 1 where a list is not the tree
+python tools/list_files.py            write the lists
+python tools/list_files.py --check    exit 1 where a list is not the tree
 """
 
 from __future__ import annotations

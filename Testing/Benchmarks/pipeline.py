@@ -2,7 +2,8 @@
 
     python Testing/Benchmarks/pipeline.py [--model dosediff] [CASE[:OPTION,OPTION...] ...]
 
-Without a case: the synthetic one. Options are those of ``dosepredict predict``, e.g. ``breast:--outside-domain``. Prints Markdown.
+Without a case: the synthetic one. Options are those of ``dosepredict predict``, e.g. ``breast:--outside-domain``.
+Prints Markdown.
 """
 
 from __future__ import annotations
