@@ -94,8 +94,11 @@ def device_of(name: str) -> torch.device:
 
 
 def fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is computed by the hardware (GPU, or CPU with AVX-512 BF16 or AMX) and not emulated."""
-    return device.type == "cuda" or (device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    """Whether the hardware computes in bfloat16; where it does not, emulation would be slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # absent in older PyTorch
+    return device.type == "cpu" and any(getattr(torch.cpu, name, bool)() for name in probes)
 
 
 def seeds_of(seed: int, samples: int) -> list[int]:

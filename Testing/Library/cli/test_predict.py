@@ -74,3 +74,22 @@ def test_a_case_the_model_does_not_know_is_refused_and_on_demand_predicted_and_m
     assert report["model"]["id"] == "tiny" and len(report["model"]["weights_sha256"]) == 64
     assert set(report["timing_s"]) >= {"read", "preprocess", "sample", "write", "total"}
     assert report["timing_s"]["total"] >= report["timing_s"]["sample"] > 0 and report["peak_rss_mb"] > 50
+
+
+def test_beside_a_planned_dose_the_difference_is_predicted_minus_planned(phantom_folder, tmp_path) -> None:
+    assert predict(phantom_folder, tmp_path, "--grid", "dose") == 0
+    planned, predicted = sitk.ReadImage(str(phantom_folder / "RD.dcm")), dose_of(tmp_path)
+    assert predicted.GetSize() == planned.GetSize() and np.allclose(predicted.GetOrigin(), planned.GetOrigin(), atol=1e-3)
+    gray = [sitk.GetArrayFromImage(image) * float(image.GetMetaData("3004|000e")) for image in (predicted, planned)]
+    hottest = tuple(int(n) for n in np.unravel_index(gray[1].argmax(), gray[1].shape))
+    difference = sitk.ReadImage(str(tmp_path / "difference.nrrd"))
+    place = difference.TransformPhysicalPointToIndex(predicted.TransformIndexToPhysicalPoint(hottest[::-1]))
+    assert gray[1][hottest] == pytest.approx(73, abs=5)
+    assert difference.GetPixel(place) == pytest.approx(gray[0][hottest] - gray[1][hottest], abs=0.05)
+    report = json.loads((tmp_path / "report.json").read_text())
+    target = next(row for row in report["structures"] if row["roi"] == "PTV70")
+    for metric in ("dmean_gy", "d95_gy", "d0_03cc_gy"):
+        expected = target["predicted"][metric] - target["reference"][metric]
+        assert target["difference"][metric] == pytest.approx(expected, abs=1e-3)
+    assert target["reference"]["d95_gy"] == pytest.approx(70.0, abs=3)
+    assert (tmp_path / "gamma.nrrd").exists() and 0 <= report["gamma"]["percent_within_1"] <= 100
