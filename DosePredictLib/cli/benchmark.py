@@ -87,7 +87,7 @@ def identity(predictor: Predictor, arguments: argparse.Namespace) -> dict[str, A
     return {
         "model": {"id": card["id"], "version": card["version"], "weights_sha256": card["weights_sha256"]},
         "request": {
-            "steps": arguments.steps or predictor.recipe.steps,
+            "steps": arguments.steps or predictor.default_steps,
             "samples": arguments.samples,
             "seed": arguments.seed,
             "device": predictor.device.type,

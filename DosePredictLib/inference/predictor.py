@@ -45,6 +45,11 @@ class Predictor:
         network, recipe = weights.load(model.weights, place)
         return cls(network, recipe, model.card, place)
 
+    @property
+    def default_steps(self) -> int:
+        """The number chosen on validation patients, where the card names one; else the recipe's."""
+        return int(self.card.get("default_steps", self.recipe.steps))
+
     def predict(
         self,
         case: Case,
@@ -58,7 +63,7 @@ class Predictor:
     ) -> Prediction:
         """The same request gives the same dose on the same device. grid, trust_air: for OpenKBP, see ``conditions``."""
         given = conditions(case, self.recipe, grid or network_grid(case, self.recipe), trust_air=trust_air)
-        sampled = self._samples(given, steps or self.recipe.steps, seeds_of(seed, samples), on_step)
+        sampled = self._samples(given, steps or self.default_steps, seeds_of(seed, samples), on_step)
         gray = [self._gray(sample, given, case) for sample in sampled]
         mean = np.asarray(np.mean(gray, axis=0, dtype=np.float64), np.float32)
         spread = Volume(np.std(gray, axis=0, ddof=1), given.grid) if samples > 1 else None

@@ -155,7 +155,7 @@ def sample(case: Case, job: Job) -> Sampled:
             job.warn(fallbacks[-1])
             continue
         job.warn(*prediction.warnings)
-        steps = request.steps or predictor.recipe.steps
+        steps = request.steps or predictor.default_steps
         made_with = {"steps": steps, "samples": samples, "seed": request.seed, "device": predictor.device.type}
         return Sampled(prediction, made_with, (*fallbacks, *prediction.warnings))
     raise OutputError("The memory of this computer does not suffice for a prediction; close other programs and try again.")
