@@ -1,0 +1,77 @@
+"""Intervals against the distributions they were drawn from, bands against curves known by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from DosePredictLib.core import DoseGrid, Grid, InputError, Volume
+from DosePredictLib.evaluation.dvh import Dvh
+from DosePredictLib.evaluation.metrics import Metric
+from DosePredictLib.evaluation.uncertainty import (
+    SpreadScale,
+    band_between,
+    bounds,
+    dvh_band,
+    half_width,
+    interval,
+    metric_interval,
+    student,
+)
+
+
+def uniform(low: float, high: float) -> Dvh:
+    return Dvh(np.array([low, high]), np.array([0.0, 1.0]), volume_cc=10.0, covered_mean_gy=(low + high) / 2)
+
+
+@pytest.mark.parametrize(("freedom", "tabled"), [(1, 6.314), (10, 1.812), (11, 1.796), (19, 1.729), (30, 1.697), (10**6, 1.645)])
+def test_quantiles_are_those_of_the_tables(freedom: int, tabled: float) -> None:
+    assert student(freedom) == pytest.approx(tabled, abs=1.5e-3)
+
+
+@pytest.mark.parametrize("count", [2, 4, 20])
+def test_nine_of_ten_further_draws_lie_in_the_interval(count: int) -> None:
+    rng = np.random.default_rng(count)
+    values, another = rng.normal(30, 2, (count, 40_000)), rng.normal(30, 2, 40_000)
+    assert np.mean(np.abs(another - values.mean(0)) <= half_width(values)) == pytest.approx(0.90, abs=0.006)
+
+
+def test_one_sample_has_no_interval_and_a_scale_widens_it() -> None:
+    assert np.isnan(interval([20.0]).low)
+    narrow, wide = interval([20.0, 22.0, 24.0]), interval([20.0, 22.0, 24.0], scale=1.5)
+    assert narrow.value == 22 and wide.high - 22 == pytest.approx(1.5 * (narrow.high - 22))
+    assert narrow.words() == f"22.0 Gy, 90 % interval {narrow.low:.1f} to {narrow.high:.1f}"
+
+
+def test_a_metric_is_bounded_around_its_value_in_the_mean_dose_and_never_below_zero() -> None:
+    found = metric_interval(Metric.parse("Mean[Gy]"), uniform(0, 2), [uniform(0, 1), uniform(0, 3)])
+    assert found.value == 1 and found.low == 0
+    assert found.high == pytest.approx(1 + 6.314 * np.sqrt(0.5) * np.sqrt(1.5))
+
+
+def test_a_band_is_as_wide_as_the_samples_lie_apart_at_each_volume() -> None:
+    samples = [uniform(10 - shift, 40 + shift) for shift in (-1, 0, 1)]
+    band = dvh_band(uniform(10, 40), samples)
+    middle, hottest = band.percent == 50, band.percent == 0
+    assert band.high_gy[middle] == pytest.approx(25) == band.low_gy[middle]
+    assert band.high_gy[hottest] == pytest.approx(40 + 2.920 * 1 * np.sqrt(4 / 3), abs=1e-3)
+    assert (np.diff(band.low_gy) <= 0).all() and (np.diff(band.high_gy) <= 0).all()
+    with pytest.raises(InputError, match="--samples"):
+        dvh_band(uniform(10, 40), samples[:1])
+
+
+def test_from_mean_and_spread_alone_all_voxels_err_alike() -> None:
+    grid = Grid((4, 4, 4), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
+    dose, spread = DoseGrid(np.full(grid.shape, 20.0), grid), Volume(np.full(grid.shape, 2.0), grid)
+    low, high = bounds(dose, spread, scale=1.5)
+    whole = Volume(np.ones(grid.shape), grid)
+    band = band_between(Dvh.of(low, whole), Dvh.of(high, whole))
+    np.testing.assert_allclose(band.high_gy[20:180], 20 + 1.5 * 2 * 1.6449, atol=1e-3)
+    np.testing.assert_allclose(band.low_gy[20:180], 20 - 1.5 * 2 * 1.6449, atol=1e-3)
+
+
+def test_the_words_say_whether_the_spread_is_calibrated() -> None:
+    assert "not calibrated" in SpreadScale.of({}).words and SpreadScale.of({}).factor == 1
+    card = {"calibration": {"spread_scale": 1.7, "coverage_90": 0.91, "data": "OpenKBP validation", "n": 33}}
+    found = SpreadScale.of(card)
+    assert found.factor == 1.7 and "33 patients" in found.words and "91 %" in found.words
