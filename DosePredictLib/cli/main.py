@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "predict on a synthetic patient: the whole chain, from DICOM to a report",
     "inspect": "list what is found in a patient's files, and what is missing",
     "predict": "predict the dose of a patient",
+    "evaluate": "compare a predicted dose with a reference dose",
     "models": "list, show, verify and import models",
     "train": "train a model",
     "benchmark": "score a model on a public data set",

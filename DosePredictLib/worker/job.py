@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__, registry
-from ..core import Cancelled, Case, DoseGrid, GeometryError, Grid, InputError, OutputError, Prescription, Volume
+from ..core import Cancelled, Case, DoseGrid, Grid, InputError, OutputError, Prescription
 from .protocol import JobFolder, Progress, Request, RequestError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..inference.domain import Domain
     from ..inference.predictor import Prediction
     from ..io.case import DicomCase
+    from ..preprocessing.rasters import Rasters
 
 HIGHEST_RATIO = 1.3  # of the highest prescription; clinical plans stay below about 1.15
 DEFAULT_SPACING_MM = 2.5
@@ -58,14 +59,6 @@ class Sampled:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Rasters:
-    """By ROI name, each structure's occupancy on the CT grid, cropped to its box; and what is to be said about them."""
-
-    occupancies: dict[str, Volume]
-    notes: tuple[str, ...]
-
-
 def run(folder: JobFolder, request: Request, progress: Progress) -> None:
     """Do what the request asks; results are in output/ when it returns. Raises RequestError and the errors of core."""
     if request.kind != "predict":
@@ -75,27 +68,36 @@ def run(folder: JobFolder, request: Request, progress: Progress) -> None:
 
 def predict(job: Job) -> None:
     """From the patient's files to RTDOSE and report."""
+    from ..preprocessing.rasters import rasterise_all
+
     card = registry.find(job.request.model).card
     job.begin("read")
     patient = read(job)
     job.begin("preprocess")
     domain = domain_of(patient.case, card, job)
-    rasters = rasters_of(patient.case, job)
+    rasters = rasterise_all(patient.case.structures, patient.case.ct.grid, before_each=job.stop_if_cancelled)
     sampled = sample(patient.case, job)
     job.begin("write")
     dose = on_wanted_grid(sampled.prediction, patient.case, job.request.grid)
     check(dose, patient.case.prescription)
-    write_dicom(job, patient, dose, card)
+    write_dose(job, patient, dose, sampled, card)
     job.begin("report")
     write_reports(job, patient, dose, sampled, rasters, card, domain)
 
 
 def read(job: Job) -> DicomCase:
     from ..io.case import load_case
+    from ..io.scene_case import is_scene_case
+    from . import scene
 
     request, home = job.request, job.folder.path
+    paths = [home / path for path in request.paths]
+    if is_scene_case(paths):
+        patient = scene.read(paths[0])
+        job.warn(*patient.warnings)
+        return patient
     patient = load_case(
-        [home / path for path in request.paths],
+        paths,
         names=request.names or None,
         prescription=request.prescription or None,
         choose=request.choose or None,
@@ -119,24 +121,6 @@ def domain_of(case: Case, card: dict[str, Any], job: Job) -> Domain:
     if domain.verdict != "inside":
         job.warn(f"The case is {domain.verdict} for the model {job.request.model}: {reasons}.")
     return domain
-
-
-def rasters_of(case: Case, job: Job) -> Rasters:
-    """Empty structures are left out, and those drawn across the slices."""
-    from ..preprocessing.contours import rasterise
-
-    occupancies, notes = {}, []
-    for structure in case.structures:
-        job.stop_if_cancelled()
-        try:
-            raster = rasterise(structure, case.ct.grid)
-        except GeometryError as error:
-            notes.append(f"{structure.name} is not evaluated: {error}")
-            continue
-        notes += [f"{structure.name}: {note}" for note in raster.notes]
-        if not raster.is_empty:
-            occupancies[structure.name] = raster.volume
-    return Rasters(occupancies, tuple(notes))
 
 
 def sample(case: Case, job: Job) -> Sampled:
