@@ -29,12 +29,13 @@ from .targets import find_prescription
 class DicomCase:
     """A case and what the writer and the user need beside it.
 
-    ct_header: the first slice without pixels; rtstruct_header: the structure set without contours.
+    ct_header: the first slice without pixels, None for a case without DICOM files; rtstruct_header: the structure set
+    without contours.
     notes: what was taken and why; warnings: what a person should check. Both are free of identifiers.
     """
 
     case: Case
-    ct_header: Dataset
+    ct_header: Dataset | None = None
     rtstruct_header: Dataset | None = None
     plan: Plan | None = None
     matches: tuple[NameMatch, ...] = ()

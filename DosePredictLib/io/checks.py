@@ -7,7 +7,7 @@ import numpy as np
 from ..core.errors import GeometryError
 from ..core.grid import Grid
 from ..core.prescription import Prescription
-from ..core.structures import StructureSet
+from ..core.structures import Structure, StructureSet
 from .rtdose import MAXIMUM, RtDose
 from .rtplan import Plan
 from .rtstruct import RtStruct
@@ -24,12 +24,20 @@ def target_warnings(prescription: Prescription, structures: StructureSet, grid: 
     """Of targets partly outside the CT. Raises GeometryError for one that is wholly outside."""
     warnings = []
     for target in prescription.targets:
-        inside = grid.contains(np.concatenate(structures[target.roi].contours)).mean()
+        inside = grid.contains(_points(structures[target.roi])).mean()
         if inside == 0:
             raise GeometryError(f"The target {target.roi} lies outside the CT; choose the CT it was drawn on.")
         if inside < 1:
             warnings.append(f"{target.roi} lies partly outside the CT ({100 * (1 - inside):.0f} %); the scan is too short.")
     return warnings
+
+
+def _points(structure: Structure) -> np.ndarray:
+    """(n, 3) LPS mm: of the contours, or the centres of the voxels at least half inside."""
+    if structure.occupancy is None:
+        return np.concatenate(structure.contours)
+    filled = np.argwhere(structure.occupancy.array >= 0.5)
+    return structure.occupancy.grid.to_world(filled[:, ::-1])
 
 
 def dose_warnings(dose: RtDose, file: str, plan: Plan | None, prescription: Prescription) -> tuple[str, ...]:

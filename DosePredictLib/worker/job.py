@@ -175,9 +175,14 @@ def check(dose: DoseGrid, prescription: Prescription) -> None:
         raise OutputError("The predicted dose is zero everywhere and was thrown away; check the targets and the body contour.")
 
 
-def write_dicom(job: Job, patient: DicomCase, dose: DoseGrid, card: dict[str, Any]) -> None:
+def write_dose(job: Job, patient: DicomCase, dose: DoseGrid, sampled: Sampled, card: dict[str, Any]) -> None:
+    """As RTDOSE; for a case from 3D Slicer, which writes its DICOM itself, as volumes for the scene."""
     from ..io.rtdose_writer import Provenance, write_rtdose
+    from . import scene
 
+    if patient.ct_header is None:
+        scene.write(job.folder.output, patient.case, dose, sampled.prediction.spread)
+        return
     provenance = Provenance(
         model_id=card["id"],
         model_version=str(card["version"]),
