@@ -6,9 +6,11 @@ from .grid import Grid
 from .prescription import Prescription, Target
 from .recipe import Recipe
 from .structures import BODY, OARS, TARGET_SLOTS, Structure, StructureSet
+from .tabulated_dvh import TabulatedDvh
 from .volumes import DoseGrid, Volume
 
 __all__ = [
     "BODY", "OARS", "TARGET_SLOTS", "Cancelled", "Case", "DicomError", "DoseGrid", "DosePredictError", "GeometryError",
-    "Grid", "InputError", "ModelError", "OutputError", "Prescription", "Recipe", "Structure", "StructureSet", "Target", "Volume",
+    "Grid", "InputError", "ModelError", "OutputError", "Prescription", "Recipe", "Structure", "StructureSet", "TabulatedDvh", "Target",
+    "Volume",
 ]  # fmt: skip

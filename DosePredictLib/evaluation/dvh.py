@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..core import DoseGrid, InputError, Volume
+from ..core import DoseGrid, InputError, TabulatedDvh, Volume
 from .interpolation import on_grid
 
 SMALL_CC, LARGE_CC = 1.0, 1000.0
@@ -54,6 +54,14 @@ class Dvh:
         gray, half_width, weight = gray[covered], half_width[covered], weight[covered]
         mean = float(np.average(gray, weights=weight)) if len(gray) else float("nan")
         return cls(*_cumulative(gray, half_width, weight), volume_cc, mean, coverage, samples.grid.spacing)
+
+    @classmethod
+    def from_table(cls, table: TabulatedDvh) -> Dvh:
+        """The curve another program has tabulated, linear between its points; volumes are NaN where it states none."""
+        middles = (table.dose_gy[:-1] + table.dose_gy[1:]) / 2
+        mean = float(np.average(middles, weights=-np.diff(table.percent)))
+        volume_cc = float("nan") if table.total_cc is None else table.total_cc
+        return cls(table.dose_gy, 1 - table.percent / 100, volume_cc, mean)
 
     @cached_property
     def refusal(self) -> str:
