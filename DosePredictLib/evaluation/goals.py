@@ -1,25 +1,35 @@
-"""Clinical goals: a readable file of structure, metric, limit, priority and source, and how a dose meets them.
+"""Clinical goals: a table a physicist edits in any spreadsheet, and how a dose meets it.
 
-    {"title": "...", "site": "...", "goals": [
-        {"structure": "Parotid_L", "metric": "Mean[Gy]", "at_most": 26, "priority": 2, "source": "..."}, ...]}
+    # title: Head and neck
+    # site: Head and neck
+    structure,metric,limit,priority,source,checked
+    Parotid_L,Mean[Gy],<= 26,2,"RTOG 0225: at least one gland",no
 
-A structure is named by its TG-263 name, a target by the ROI's own name, and "Target" stands for each target of the prescription.
+Comma or semicolon separated; lines that begin with # say what the table is. A structure is named by its TG-263 name, a target by
+the ROI's own name, and "Target" stands for each target of the prescription. ``checked`` says what a row was compared with.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core import Case, InputError
+from ..resources import resource
 from .dvh import Dvh
 from .metrics import Metric
 
 EACH_TARGET = "Target"
-ENTRIES = {"structure", "metric", "at_most", "at_least", "priority", "source"}
+REQUIRED = ("structure", "metric", "limit")
+COLUMNS = (*REQUIRED, "priority", "source", "checked")
+LIMIT = re.compile(r"(?P<sign><=|>=|≤|≥)\s*(?P<value>\d+(?:\.\d+)?)")
+LOWEST_PRIORITY = 9
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class Goal:
     at_least: float | None = None
     priority: int = 2
     source: str = ""
+    checked: str = ""
 
     @property
     def limit(self) -> str:
@@ -82,26 +93,81 @@ class GoalResult:
         }
 
 
+@dataclass(frozen=True)
+class GoalTemplate:
+    """The goals of one file and what it says of itself."""
+
+    title: str
+    site: str
+    note: str
+    goals: tuple[Goal, ...]
+
+
+def templates() -> dict[str, Path]:
+    """The shipped templates by their names: head_and_neck, breast, ..."""
+    return {path.stem: path for path in sorted(resource("ClinicalGoals").glob("*.csv"))}
+
+
 def read_goals(path: Path) -> list[Goal]:
-    """Raises InputError, naming the file and the row, for anything but the format above."""
-    try:
-        rows = list(json.loads(path.read_text(encoding="utf-8"))["goals"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"The clinical goals in {path.name} cannot be read: they must be JSON with a list 'goals'.") from error
-    return [_goal(row, f"Row {number} of the clinical goals in {path.name}") for number, row in enumerate(rows, 1)]
+    """The rows of a template. Raises InputError, naming the file and the line, for anything but the format above."""
+    return list(read_template(path).goals)
 
 
-def _goal(row: Any, where: str) -> Goal:
-    if not isinstance(row, dict) or not {"structure", "metric"} <= set(row) <= ENTRIES:
-        raise InputError(f"{where} must have structure, metric and a limit, and nothing but {', '.join(sorted(ENTRIES))}.")
-    where += f" ({row['structure']})"
-    limits = [row[key] for key in ("at_most", "at_least") if key in row]
-    if len(limits) != 1 or not isinstance(limits[0], (int, float)):
-        raise InputError(f"{where} needs either 'at_most' or 'at_least', a number in the unit of the metric.")
+def read_template(path: Path) -> GoalTemplate:
+    """Raises InputError as ``read_goals``."""
     try:
-        return Goal(**{**row, "metric": Metric.parse(str(row["metric"]))})
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The clinical goals {path.name} cannot be read; they must be a table (CSV, UTF-8).") from error
+    goals = tuple(_goal(row, f"Line {number} of {path.name}") for number, row in _rows(lines, path.name))
+    if not goals:
+        raise InputError(f"The clinical goals {path.name} have no row below {','.join(COLUMNS)}.")
+    about = dict(_about(lines))
+    return GoalTemplate(about.get("title", path.stem), about.get("site", ""), about.get("note", ""), goals)
+
+
+def _about(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        if line.startswith("#"):
+            key, _, text = line.strip('#",; ').partition(":")
+            yield key.strip(), text.strip()
+
+
+def _rows(lines: Sequence[str], name: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells by column, of the lines below the header."""
+    table = [(number, line) for number, line in enumerate(lines, 1) if line.strip(",; ") and not line.startswith(("#", '"#'))]
+    delimiter = ";" if table and ";" in table[0][1] else ","
+    cells = [(number, [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]) for number, line in table]
+    header = cells[0][1] if cells else []
+    if not set(REQUIRED) <= set(header) <= set(COLUMNS):
+        raise InputError(f"The clinical goals {name} must begin with the columns {','.join(COLUMNS)}.")
+    for number, row in cells[1:]:
+        if len(row) != len(header):
+            raise InputError(
+                f"Line {number} of {name} has {len(row)} cells instead of {len(header)}; put text with commas in quotes."
+            )
+        yield number, dict(zip(header, row, strict=True))
+
+
+def _goal(row: Mapping[str, str], where: str) -> Goal:
+    where += f" ({row['structure'] or 'no structure'})"
+    limit = LIMIT.fullmatch(row["limit"])
+    priority = row.get("priority") or "2"
+    if not row["structure"]:
+        raise InputError(f"{where} names no structure.")
+    if limit is None:
+        raise InputError(
+            f"{where}: the limit '{row['limit']}' is not known; write it like '<= 26' or '>= 95', in the metric's unit."
+        )
+    if priority not in map(str, range(1, LOWEST_PRIORITY + 1)):
+        raise InputError(f"{where}: the priority '{priority}' is not a number from 1 (first) to {LOWEST_PRIORITY}.")
+    try:
+        metric = Metric.parse(row["metric"])
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
+    side = "at_most" if limit["sign"] in ("<=", "≤") else "at_least"
+    about = {key: row.get(key, "") for key in ("source", "checked")}
+    return Goal(row["structure"], metric, priority=int(priority), **{side: float(limit["value"])}, **about)
 
 
 def evaluate_goals(
@@ -124,3 +190,35 @@ def _rois(structure: str, case: Case) -> list[str]:
         return [target.roi for target in case.prescription.targets]
     roi = case.names.get(structure, structure)
     return [roi] if roi in case.structures else []
+
+
+def goals_csv(results: Sequence[GoalResult]) -> str:
+    """The table as CSV: structure, ROI, metric, limit, predicted, planned, margin, met (yes, no or nothing), priority, source."""
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    heads = (
+        "Structure",
+        "ROI",
+        "Metric",
+        "Limit",
+        "Unit",
+        "Predicted",
+        "Planned",
+        "Margin",
+        "Met",
+        "Met by plan",
+        "Priority",
+        "Source",
+    )
+    writer.writerow(heads)
+    for result in results:
+        goal = result.goal
+        values = [_cell(value) for value in (result.predicted, result.planned, result.margin)]
+        met = [{True: "yes", False: "no", None: ""}[answer] for answer in (result.is_met, result.is_met_by_plan)]
+        name = [goal.structure, result.roi, goal.metric.name, goal.limit, goal.metric.unit]
+        writer.writerow([*name, *values, *met, goal.priority, goal.source])
+    return stream.getvalue()
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.3f}"

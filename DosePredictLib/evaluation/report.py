@@ -103,7 +103,7 @@ def make_report(
     """Measure a predicted dose, and compare it with the case's reference dose where there is one.
 
     occupancies: by ROI name, each on any grid. model: the model card. uncertainty: standard deviation of the samples, Gy.
-    goals: those of Resources/ClinicalGoals/head_and_neck.json unless given. timing_s: kept as it is, so the caller may add
+    goals: those of Resources/ClinicalGoals/head_and_neck.csv unless given. timing_s: kept as it is, so the caller may add
     to it until the report is written. Raises InputError or GeometryError where the two doses cannot be compared.
     """
     from .report_figures import box_around, dvh_figure, plane_figures
@@ -111,7 +111,7 @@ def make_report(
     rows = tuple(structure_rows(case, predicted, occupancies, uncertainty=uncertainty))
     empty = [f"{roi} has no volume and is left out." for roi, o in occupancies.items() if not o.array.any()]
     comparison = _compare(case, predicted, occupancies)
-    goals = read_goals(resource("ClinicalGoals", "head_and_neck.json")) if goals is None else goals
+    goals = read_goals(resource("ClinicalGoals", "head_and_neck.csv")) if goals is None else goals
     planned = {row.roi: row.planned for row in rows if row.planned is not None}
     results = evaluate_goals(goals, case, {row.roi: row.predicted for row in rows}, planned)
     box = box_around(case, predicted, occupancies)

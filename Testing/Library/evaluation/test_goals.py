@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ import pytest
 
 from DosePredictLib.core import Case, Grid, InputError, Prescription, Structure, StructureSet, Target, Volume
 from DosePredictLib.evaluation.dvh import Dvh
-from DosePredictLib.evaluation.goals import evaluate_goals, read_goals
-from DosePredictLib.resources import resource
+from DosePredictLib.evaluation.goals import EACH_TARGET, evaluate_goals, goals_csv, read_goals, read_template, templates
+from DosePredictLib.io.names import load_names
 
 
 def uniform(low: float, high: float) -> Dvh:
@@ -26,25 +27,28 @@ def case() -> Case:
     return Case(Volume(np.zeros((2, 2, 2)), grid), rois, prescription, {"Parotid_L": "Parotis links"})
 
 
-def written(folder: Path, *rows: dict) -> Path:
-    path = folder / "goals.json"
-    path.write_text(json.dumps({"goals": rows}), encoding="utf-8")
+HEADER = "structure,metric,limit,priority,source"
+
+
+def written(folder: Path, *lines: str, header: str = HEADER) -> Path:
+    path = folder / "goals.csv"
+    path.write_text("\n".join(["# title: Ours", header, *lines, ""]), encoding="utf-8")
     return path
 
 
-def test_every_shipped_template_can_be_read_and_names_its_sources() -> None:
-    for path in resource("ClinicalGoals").glob("*.json"):
-        goals = read_goals(path)
-        assert goals
-        assert all(goal.source for goal in goals), path.name
+def test_every_shipped_template_says_its_site_and_the_source_of_every_row() -> None:
+    assert {"head_and_neck", "breast", "prostate", "addiff_dose_example"} <= set(templates())
+    for path in templates().values():
+        template = read_template(path)
+        assert template.site and template.note, path.name
+        assert all(goal.source and goal.checked for goal in template.goals), path.name
+        assert {goal.structure for goal in template.goals} <= {*load_names().official.values(), EACH_TARGET}, path.name
+    assert "EXAMPLE" in read_template(templates()["addiff_dose_example"]).title
 
 
 def test_goals_are_matched_by_name_and_targets_measured_against_their_own_prescription(case: Case, tmp_path: Path) -> None:
     path = written(
-        tmp_path,
-        {"structure": "Parotid_L", "metric": "Mean[Gy]", "at_most": 26, "priority": 2, "source": "s"},
-        {"structure": "Target", "metric": "D95%[%]", "at_least": 95, "priority": 1},
-        {"structure": "Larynx", "metric": "Mean[Gy]", "at_most": 44},
+        tmp_path, "Parotid_L,Mean[Gy],<= 26,2,s", "Target,D95%[%],>= 95,1,", "# a remark", "", "Larynx,Mean[Gy],≤ 44,3,"
     )
     predicted = {"p70": uniform(68, 72), "p56": uniform(50, 60), "Parotis links": uniform(0, 60)}
     results = evaluate_goals(read_goals(path), case, predicted, {"Parotis links": uniform(0, 50)})
@@ -56,31 +60,56 @@ def test_goals_are_matched_by_name_and_targets_measured_against_their_own_prescr
 
 
 def test_a_refused_value_neither_meets_nor_misses_a_goal(case: Case, tmp_path: Path) -> None:
-    path = written(tmp_path, {"structure": "Parotid_L", "metric": "Mean[Gy]", "at_most": 26})
+    path = written(tmp_path, "Parotid_L,Mean[Gy],<= 26,1,")
     partly = Dvh(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 10.0, 0.5, coverage=0.5)
     assert evaluate_goals(read_goals(path), case, {"Parotis links": partly})[0].is_met is None
 
 
+def test_the_table_leaves_as_csv_with_empty_cells_for_what_is_not_known(case: Case, tmp_path: Path) -> None:
+    path = written(tmp_path, 'Parotid_L,Mean[Gy],<= 26,2,"a, b"', "p70,D95%[%],>= 95,1,")
+    predicted = {"p70": uniform(60, 80), "Parotis links": uniform(0, 60)}
+    rows = list(csv.DictReader(io.StringIO(goals_csv(evaluate_goals(read_goals(path), case, predicted)))))
+    assert [row["ROI"] for row in rows] == ["p70", "Parotis links"]
+    parotid = rows[1]
+    assert (parotid["Limit"], parotid["Predicted"], parotid["Margin"], parotid["Met"]) == ("≤ 26 Gy", "30.000", "-4.000", "no")
+    assert (parotid["Planned"], parotid["Met by plan"], parotid["Source"]) == ("", "", "a, b")
+
+
+def test_a_table_saved_by_a_german_spreadsheet_is_read(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / "goals.csv"
+    path.write_bytes("\ufeff# title: Ours;;\r\nstructure;metric;limit\r\nParotid_L;Mean[Gy];<= 26\r\n;;\r\n".encode())
+    template = read_template(path)
+    assert template.title == "Ours" and template.goals[0].at_most == 26
+
+
 @pytest.mark.parametrize(
-    ("row", "message"),
+    ("line", "message"),
     [
-        ({"structure": "Parotid_L", "metric": "Man[Gy]", "at_most": 26}, r"Row 2 .*Parotid_L.*'Man\[Gy\]' is not known"),
-        ({"structure": "Parotid_L", "metric": "Mean[Gy]"}, "Row 2 .*either 'at_most' or 'at_least'"),
-        ({"structure": "Parotid_L", "metric": "Mean[Gy]", "at_most": 26, "at_least": 3}, "Row 2 .*either"),
-        ({"structure": "Parotid_L", "metrik": "Mean[Gy]", "at_most": 26}, "Row 2 .*must have structure, metric"),
-        ({"structure": "Parotid_L", "metric": "Mean[Gy]", "at_most": "26 Gy"}, "Row 2 .*number"),
-        ("Parotid_L", "Row 2"),
+        ("Parotid_L,Man[Gy],<= 26,2,", r"Line 4 of goals\.csv \(Parotid_L\): .*'Man\[Gy\]' is not known"),
+        ("Parotid_L,Mean[Gy],26,2,", "Line 4 .*limit '26' is not known; write it like"),
+        ("Parotid_L,Mean[Gy],,2,", "Line 4 .*limit ''"),
+        ("Parotid_L,Mean[Gy],<= 26 Gy,2,", "Line 4 .*limit"),
+        ("Parotid_L,Mean[Gy],<= 26,first,", "Line 4 .*priority 'first'"),
+        ("Parotid_L,Mean[Gy],<= 26", "Line 4 .*3 cells instead of 5"),
+        (",Mean[Gy],<= 26,2,", "Line 4 .*no structure"),
     ],
 )
-def test_a_wrong_row_is_named(tmp_path: Path, row: dict, message: str) -> None:
-    path = written(tmp_path, {"structure": "Larynx", "metric": "Mean[Gy]", "at_most": 44}, row)
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    path = written(tmp_path, "Larynx,Mean[Gy],<= 44,2,", line)
     with pytest.raises(InputError, match=message):
         read_goals(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"goals": 3}', "not json"])
+@pytest.mark.parametrize("text", ["", "structure,metric,limit", "structure,metrik,limit\na,b,c", "\x00\x01", '{"goals": []}'])
 def test_a_file_that_is_no_list_of_goals_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "goals.json"
+    path = tmp_path / "goals.csv"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"goals\.json cannot be read"):
+    with pytest.raises(InputError, match=r"goals\.csv (must begin with the columns|have no row)"):
+        read_goals(path)
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "goals.xls"
+    path.write_bytes(b"\xd0\xcf\x11\xe0")
+    with pytest.raises(InputError, match=r"goals\.xls cannot be read"):
         read_goals(path)
