@@ -11,6 +11,6 @@ from .volumes import DoseGrid, Volume
 
 __all__ = [
     "BODY", "OARS", "TARGET_SLOTS", "Cancelled", "Case", "DicomError", "DoseGrid", "DosePredictError", "GeometryError",
-    "Grid", "InputError", "ModelError", "OutputError", "Prescription", "Recipe", "Structure", "StructureSet", "TabulatedDvh", "Target",
-    "Volume",
+    "Grid", "InputError", "ModelError", "OutputError", "Prescription", "Recipe", "Structure", "StructureSet",
+    "TabulatedDvh", "Target", "Volume",
 ]  # fmt: skip

@@ -180,5 +180,5 @@ def test_what_eclipse_s_export_lacks_is_said(tmp_path: Path, header: str, rows: 
 def test_any_other_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("Dear colleague")
-    with pytest.raises(InputError, match="notes.txt has no line 'Structure:'"):
+    with pytest.raises(InputError, match="notes\\.txt has no line 'Structure:'"):
         read_tps_dvh(path)
