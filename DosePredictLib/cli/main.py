@@ -17,6 +17,8 @@ COMMANDS = {
     "inspect": "list what is found in a patient's files, and what is missing",
     "predict": "predict the dose of a patient",
     "evaluate": "compare a predicted dose with a reference dose",
+    "check-rtdose": "check RT Doses of any vendor against the standard and against CT, structures and plan",
+    "send": "send DICOM files to a treatment planning system or archive",
     "models": "list, show, verify and import models",
     "train": "train a model",
     "benchmark": "score a model on a public data set",
@@ -53,7 +55,7 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _command(name: str) -> ModuleType:
-    return import_module(f".{name}", __package__)
+    return import_module(f".{name.replace('-', '_')}", __package__)
 
 
 def _guarded(options: argparse.Namespace) -> int:

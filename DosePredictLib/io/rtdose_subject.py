@@ -1,0 +1,53 @@
+"""An RT Dose under test, with what lies beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from .headers import decimal, items, text
+from .scan import DicomFile
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """ct: slices of the planning CT; plans: headers by SOPInstanceUID; any of them may be unknown."""
+
+    dose: Dataset
+    file: str
+    ct: Sequence[DicomFile] = ()
+    rtstruct: Dataset | None = None
+    plans: Mapping[str, Dataset] = field(default_factory=dict)
+
+    @cached_property
+    def stored(self) -> np.ndarray | None:
+        """The integers [frame, row, column]; None where they cannot be had."""
+        try:
+            array = self.dose.pixel_array
+        except Exception:  # pydicom's decoders raise many kinds
+            return None
+        return array if array.ndim == 3 else array[np.newaxis]
+
+    @cached_property
+    def maximum_gy(self) -> float | None:
+        """None where it is not in Gy or cannot be had."""
+        scaling = decimal(self.dose, "DoseGridScaling")
+        in_gray = text(self.dose, "DoseUnits") == "GY"
+        return float(self.stored.max()) * scaling if in_gray and scaling and self.stored is not None else None
+
+    @property
+    def own_plans(self) -> list[Dataset]:
+        """Those of ``plans`` the dose refers to."""
+        uids = [text(item, "ReferencedSOPInstanceUID") for item in items(self.dose, "ReferencedRTPlanSequence")]
+        return [self.plans[uid] for uid in uids if uid in self.plans]
+
+    @property
+    def family(self) -> list[tuple[str, Dataset]]:
+        """What must be of the same patient, with a word for each."""
+        found = [("CT", self.ct[0].header)] if self.ct else []
+        found += [("structure set", self.rtstruct)] if self.rtstruct is not None else []
+        return found + [("plan", plan) for plan in self.own_plans]
