@@ -12,10 +12,11 @@ import torch
 from .. import __version__
 from ..core import Case, Recipe
 from ..inference import weights
-from ..inference.domain import descriptors
+from ..inference.descriptors import descriptors, occupancies_of
+from ..inference.domain import distribution
 from ..registry import CARD, WEIGHTS, sha256
 from .checkpoints import State
-from .dataset import is_openkbp, read_case
+from .dataset import read_case
 from .settings import TrainingRecipe
 
 
@@ -48,14 +49,9 @@ def training_facts(state: State, plan: TrainingRecipe, cases: int) -> dict[str, 
 
 
 def domain_of(folders: Sequence[Path], recipe: Recipe) -> dict[str, list[float]]:
-    """Lowest and highest value of each descriptor over the training cases."""
-    found = [_described(read_case(folder), recipe, is_openkbp(folder)) for folder in folders]
-    return {name: [_rounded(pick(values[name] for values in found)) for pick in (min, max)] for name in found[0]}
+    """The distribution of each descriptor over the training cases, as quantiles."""
+    return distribution([_described(read_case(folder), recipe) for folder in folders])
 
 
-def _described(case: Case, recipe: Recipe, own_grid: bool) -> dict[str, float]:
-    return descriptors(case, recipe.structures, case.ct.grid if own_grid else None)
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")
+def _described(case: Case, recipe: Recipe) -> dict[str, float]:
+    return descriptors(case, recipe.structures, occupancies_of(case, recipe.structures))

@@ -74,8 +74,8 @@ def predict(job: Job) -> None:
     job.begin("read")
     patient = read(job)
     job.begin("preprocess")
-    domain = domain_of(patient.case, card, job)
     rasters = rasterise_all(patient.case.structures, patient.case.ct.grid, before_each=job.stop_if_cancelled)
+    domain = domain_of(patient.case, rasters, card, job)
     sampled = sample(patient.case, job)
     job.begin("write")
     dose = on_wanted_grid(sampled.prediction, patient.case, job.request.grid)
@@ -107,18 +107,18 @@ def read(job: Job) -> DicomCase:
     return patient
 
 
-def domain_of(case: Case, card: dict[str, Any], job: Job) -> Domain:
+def domain_of(case: Case, rasters: Rasters, card: dict[str, Any], job: Job) -> Domain:
     """Raises InputError for a case of another kind than the model knows, unless the request wants it all the same."""
     from ..inference.domain import check_domain
 
-    domain = check_domain(case, card)
+    domain = check_domain(case, card, rasters.occupancies)
     reasons = "; ".join(domain.reasons)
     if domain.verdict == "outside" and not job.request.outside_domain:
         raise InputError(
             f"This case is outside what the model {job.request.model} was trained on ({reasons});"
             " a dose predicted for it would mean nothing. To get one all the same, marked as such, add --outside-domain."
         )
-    if domain.verdict != "inside":
+    if domain.reasons:
         job.warn(f"The case is {domain.verdict} for the model {job.request.model}: {reasons}.")
     return domain
 

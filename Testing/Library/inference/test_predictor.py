@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 
 from DosePredictLib.core import Cancelled, Case, DoseGrid, Grid, ModelError, OutputError, Recipe
 from DosePredictLib.inference import weights
-from DosePredictLib.inference.domain import check_domain, descriptors
 from DosePredictLib.inference.export import to_grid
 from DosePredictLib.inference.predictor import Predictor, device_of, seeds_of
 from DosePredictLib.inference.slicewise import sample_slices
@@ -135,13 +134,3 @@ def test_the_exported_dose_is_the_linear_field_it_came_from_and_nothing_outside_
     k, j, i = np.indices(fine.shape)
     x, y, z = np.moveaxis(fine.to_world(np.stack([i, j, k], axis=-1)), -1, 0)
     np.testing.assert_allclose(found, np.where(body, x + 2 * y + 3 * z, 0), atol=1e-3)
-
-
-def test_a_case_like_those_of_training_is_inside_and_a_far_one_outside(case):
-    own = descriptors(case, case.names)
-    near = {"domain": {name: [value * 0.9, value * 1.1] for name, value in own.items()}, "organs": list(case.names)}
-    far = {**near, "domain": {**near["domain"], "volume of all targets (cc)": [1.0, 2.0]}}
-    assert check_domain(case, near).verdict == "inside"
-    verdict = check_domain(case, far)
-    assert verdict.verdict == "outside" and "volume of all targets" in verdict.reasons[0]
-    assert check_domain(case, {}).verdict == "inside"
