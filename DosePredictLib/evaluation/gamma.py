@@ -9,6 +9,8 @@ For a predicted dose gamma describes; the limits of AAPM TG-218 are for measured
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,8 +21,9 @@ from .interpolation import trilinear, trilinear_gradient
 
 BOX = 1.5  # longest side of a box, in distance criteria
 REFINEMENTS = 3
+PASSES = 2  # of Newton's method; each may hold an axis more at its bound
 NEARLY = 1e-6  # voxels
-AT_ONCE = 250_000  # pairs of a point and a box looked at in one go; bounds the memory
+POINTS_AT_ONCE, PAIRS_AT_ONCE = 8192, 65_536  # what stays in the cache of a processor
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,7 @@ class _Boxes(NamedTuple):
     per_cell: np.ndarray  # boxes in a cell, along i, j, k
     lowest: np.ndarray  # dose in each cell, [k, j, i]
     highest: np.ndarray
-    offsets: np.ndarray  # (m, 3) boxes, nearest first
+    offsets: np.ndarray  # (3, m) boxes, nearest first
     distance_mm: float
 
     @property
@@ -72,14 +75,14 @@ class _Boxes(NamedTuple):
 
 
 class _Points(NamedTuple):
-    """Reference points: position in mm along the axes of the evaluated grid, dose, and the dose criterion in Gy."""
+    """Reference points: position (3, n) in mm along the axes of the evaluated grid, dose, and the dose criterion in Gy."""
 
     position: np.ndarray
     gray: np.ndarray
     tolerance: np.ndarray
 
-    def at(self, index: np.ndarray) -> _Points:
-        return _Points(*(values[index] for values in self))
+    def at(self, index: np.ndarray | slice) -> _Points:
+        return _Points(*(values[..., index] for values in self))
 
 
 def gamma(
@@ -106,8 +109,9 @@ def gamma(
     planned = reference.gray[wanted].astype(float)
     tolerance = dose_percent / 100 * (planned if local else np.full_like(planned, highest))
     position = evaluated.grid.to_index(reference.grid.to_world(np.argwhere(wanted)[:, ::-1])) * evaluated.grid.spacing
+    points = _Points(np.ascontiguousarray(position.T), planned, tolerance)
     result = np.full(reference.gray.shape, np.nan, np.float32)
-    result[wanted] = _search(_boxes(evaluated, distance_mm, cap), _Points(position, planned, tolerance), cap)
+    result[wanted] = _search_all(_boxes(evaluated, distance_mm, cap), points, cap)
     return Gamma(Volume(result, reference.grid), dose_percent, distance_mm, local, threshold_percent, highest, cap)
 
 
@@ -116,100 +120,111 @@ def _boxes(evaluated: DoseGrid, distance_mm: float, cap: float) -> _Boxes:
     per_cell = np.ceil(spacing / (BOX * distance_mm)).astype(int)
     side = spacing / per_cell
     reach = np.ceil(cap * distance_mm / side).astype(int)
-    offsets = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), -1).reshape(-1, 3)
-    order = np.lexsort((np.linalg.norm(offsets * side, axis=1), _apart(offsets, side)))
-    offsets = offsets[order[_apart(offsets[order], side) < cap * distance_mm]]
+    offsets = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij")).reshape(3, -1)
+    offsets = offsets[:, np.lexsort((np.linalg.norm(offsets * side[:, None], axis=0), _apart(offsets, side)))]
+    offsets = offsets[:, _apart(offsets, side) < cap * distance_mm]
     gray = evaluated.gray.astype(float)
     return _Boxes(gray, spacing, per_cell, _of_cells(np.minimum, gray), _of_cells(np.maximum, gray), offsets, distance_mm)
 
 
 def _apart(offsets: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """Least distance in mm between a point in the middle box and one in the box at each offset."""
-    return np.linalg.norm(np.maximum(np.abs(offsets) - 1, 0) * side, axis=-1)
+    """Least distance in mm between a point in the middle box and one in the box at each offset, (3, m)."""
+    return np.linalg.norm(np.maximum(np.abs(offsets) - 1, 0) * side[:, None], axis=0)
 
 
 def _of_cells(extreme: np.ufunc, values: np.ndarray) -> np.ndarray:
     """The extreme of the eight corners of each cell."""
     for axis in range(3):
         if values.shape[axis] > 1:
-            values = extreme(*(np.take(values, np.arange(values.shape[axis] - 1) + side, axis) for side in (0, 1)))
-    return values
+            swapped = values.swapaxes(0, axis)
+            values = extreme(swapped[:-1], swapped[1:]).swapaxes(0, axis)
+    return np.ascontiguousarray(values)
+
+
+def _search_all(boxes: _Boxes, points: _Points, cap: float) -> np.ndarray:
+    """Gamma of each point, by all processors: numpy computes without Python's lock."""
+    parts = [points.at(slice(n, n + POINTS_AT_ONCE)) for n in range(0, len(points.gray), POINTS_AT_ONCE)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(lambda part: _search(boxes, part, cap), parts))
+    return np.concatenate(found) if found else np.zeros(0)
 
 
 def _search(boxes: _Boxes, points: _Points, cap: float) -> np.ndarray:
     """Gamma of each point: boxes are tried in batches, nearest first, where they could better what was found before."""
     best = np.minimum(_without_moving(boxes, points), cap**2)
-    home = np.floor(points.position / boxes.side).astype(int)
-    first = 0
-    while first < len(boxes.offsets):
-        batch = boxes.offsets[first : first + max(1, first)]
-        active = np.flatnonzero(best > (_apart(batch[0], boxes.side) / boxes.distance_mm) ** 2)
-        for part in np.array_split(active, 1 + len(active) * len(batch) // AT_ONCE):
-            _improve(best, part, boxes, points.at(part), home[part, None] + batch)
-        first += len(batch)
+    home = np.floor(points.position / boxes.side[:, None]).astype(int)
+    first, count = 0, boxes.offsets.shape[1]
+    while first < count:
+        batch = boxes.offsets[:, first : first + max(1, first)]
+        active = np.flatnonzero(best > (_apart(batch[:, :1], boxes.side) / boxes.distance_mm) ** 2)
+        for part in np.array_split(active, 1 + len(active) * batch.shape[1] // PAIRS_AT_ONCE):
+            _improve(best, part, boxes, points.at(part), home[:, part, None] + batch[:, None])
+        first += batch.shape[1]
     return np.sqrt(best)
 
 
 def _without_moving(boxes: _Boxes, points: _Points) -> np.ndarray:
     """Gamma squared by the dose difference at each point alone; infinite outside the evaluated grid."""
-    index = points.position / boxes.spacing
+    index = (points.position / boxes.spacing[:, None]).T
     inside = ((index > -NEARLY) & (index < np.array(boxes.gray.shape)[::-1] - 1 + NEARLY)).all(-1)
     return np.where(inside, ((trilinear(boxes.gray, index) - points.gray) / points.tolerance) ** 2, np.inf)
 
 
 def _improve(best: np.ndarray, part: np.ndarray, boxes: _Boxes, points: _Points, box: np.ndarray) -> None:
-    """Lower ``best`` at ``part``, (n,), with the (n, m, 3) boxes of its points that could do so."""
-    apart = np.zeros(box.shape[:2])
-    for axis in range(3):
-        ahead = box[..., axis] * boxes.side[axis] - points.position[:, axis, None]
-        apart += np.maximum(np.maximum(ahead, -ahead - boxes.side[axis]), 0) ** 2
-    bound = apart / boxes.distance_mm**2
+    """Lower ``best`` at ``part``, (n,), with the (3, n, m) boxes of its points that could do so."""
+    ahead = box * boxes.side[:, None, None] - points.position[..., None]
+    apart = np.maximum(np.maximum(ahead, -ahead - boxes.side[:, None, None]), 0)
+    bound = _dot(apart, apart) / boxes.distance_mm**2
     row, column = np.nonzero(bound < best[part, None])
-    pair_box, pair_point = box[row, column], points.at(row)
+    pair_box, pair_point = box[:, row, column], points.at(row)
     promising = bound[row, column] + _lacking(boxes, pair_point, pair_box) ** 2 < best[part[row]]
     if promising.any():
-        found = _least_squared(boxes, pair_point.at(promising), pair_box[promising])
+        found = _least_squared(boxes, pair_point.at(promising), pair_box[:, promising])
         np.minimum.at(best, part[row[promising]], found)
 
 
 def _lacking(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarray:
     """How far, in dose criteria, each point is from any dose in the cell of its box; infinite outside the grid."""
-    cell = box // boxes.per_cell
-    exists = ((cell >= 0) & (cell < boxes.lowest.shape[::-1])).all(-1)
-    i, j, k = np.where(exists, cell.T, 0)
-    gap = np.maximum(boxes.lowest[k, j, i] - points.gray, points.gray - boxes.highest[k, j, i])
+    i, j, k = box // boxes.per_cell[:, None]
+    lines, rows, columns = boxes.lowest.shape
+    exists = (i >= 0) & (i < columns) & (j >= 0) & (j < rows) & (k >= 0) & (k < lines)
+    cell = np.where(exists, (k * rows + j) * columns + i, 0)
+    gap = np.maximum(boxes.lowest.ravel()[cell] - points.gray, points.gray - boxes.highest.ravel()[cell])
     return np.where(exists, np.maximum(gap, 0) / points.tolerance, np.inf)
 
 
 def _least_squared(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarray:
     """Gamma squared at the best position found in each point's box, by the dose linear at the position before."""
-    lower = box * boxes.side - points.position
-    shift, squared_mm = lower + boxes.side / 2, boxes.distance_mm**2
-    least = np.full(len(box), np.inf)
+    spacing, side = boxes.spacing[:, None], boxes.side[:, None]
+    lower = box * side - points.position
+    shift, squared_mm = lower + side / 2, boxes.distance_mm**2
+    least = np.full(len(points.gray), np.inf)
     for _ in range(REFINEMENTS):
-        gray, gradient = trilinear_gradient(boxes.gray, (points.position + shift) / boxes.spacing)
+        gray, gradient = trilinear_gradient(boxes.gray, ((points.position + shift) / spacing).T)
         lacking = (gray - points.gray) / points.tolerance
-        least = np.minimum(least, lacking**2 + (shift**2).sum(-1) / squared_mm)
-        slope = gradient / boxes.spacing / points.tolerance[:, None]
-        shift = _minimum(lacking - (slope * shift).sum(-1), slope, squared_mm, lower, lower + boxes.side)
-    lacking = (trilinear(boxes.gray, (points.position + shift) / boxes.spacing) - points.gray) / points.tolerance
-    return np.minimum(least, lacking**2 + (shift**2).sum(-1) / squared_mm)
+        least = np.minimum(least, lacking**2 + _dot(shift, shift) / squared_mm)
+        slope = gradient.T / spacing / points.tolerance
+        shift = _minimum(lacking - _dot(slope, shift), slope, squared_mm, lower, lower + side)
+    lacking = (trilinear(boxes.gray, ((points.position + shift) / spacing).T) - points.gray) / points.tolerance
+    return np.minimum(least, lacking**2 + _dot(shift, shift) / squared_mm)
 
 
 def _minimum(constant: np.ndarray, slope: np.ndarray, squared_mm: float, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """Where (constant + slope.s)^2 + |s|^2 / squared_mm is least within bounds, (n, 3).
+    """Where (constant + slope.s)^2 + |s|^2 / squared_mm is least within bounds, (3, n).
 
-    There s = clip(-residual squared_mm slope) with residual = constant + slope.s: one equation for the residual, falling and
-    linear between the residuals at which an axis meets a bound. Those two it lies between say which axes are free.
+    There s = clip(-residual squared_mm slope) with residual = constant + slope.s: one equation for the residual, linear as long
+    as the same axes are free of their bounds.
     """
     pull = squared_mm * slope
-    meeting = np.concatenate([-lower, -upper], axis=1) / np.tile(np.where(pull == 0, np.inf, pull), 2)  # (n, 6)
-    shifts = np.clip(-meeting[..., None] * pull[:, None], lower[:, None], upper[:, None])
-    excess = constant[:, None] + (shifts * slope[:, None]).sum(-1) - meeting
-    under = np.where(excess > 0, meeting, meeting.min(1, keepdims=True) - 1).max(1)
-    over = np.where(excess > 0, meeting.max(1, keepdims=True) + 1, meeting).min(1)
-    between = -((under + over) / 2)[:, None] * pull
-    free = (between > lower) & (between < upper)
-    held = np.where(free, 0, np.clip(between, lower, upper))
-    residual = (constant + (slope * held).sum(-1)) / (1 + (np.where(free, slope, 0) * pull).sum(-1))
-    return np.clip(-residual[:, None] * pull, lower, upper)
+    residual = constant / (1 + _dot(slope, pull))
+    for _ in range(PASSES):
+        wanted = -residual * pull
+        free = (wanted > lower) & (wanted < upper)
+        held = np.where(free, 0, np.clip(wanted, lower, upper))
+        residual = (constant + _dot(slope, held)) / (1 + _dot(slope * free, pull))
+    return np.clip(-residual * pull, lower, upper)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Scalar products of vectors along the first axis, of length 3; numpy's own sum is slow over so few."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
