@@ -101,7 +101,11 @@ def send(
             if not outcomes:
                 raise
             return [*outcomes, *(Outcome(file.path.name, False, f"not sent: {error}") for file in waiting)]
-        settled = _store_until_lost(association, waiting, retries, on_file)
+        try:
+            settled = _store_until_lost(association, waiting, retries, on_file)
+        finally:
+            if association.is_established:  # left by an exception: Ctrl-C, or ``on_file`` that wants to stop
+                association.abort()
         outcomes += settled
         waiting = waiting[len(settled) :]
     return outcomes
@@ -180,31 +184,32 @@ def _store_until_lost(
 ) -> list[Outcome]:
     """Outcomes of at least one file, of all if the connection lasts; the rest then goes over a new one."""
     outcomes: list[Outcome] = []
-    try:
-        for file in files:
-            if outcomes and not association.is_established:
-                break
-            outcomes.append(_store(association, file, retries))
-            on_file(outcomes[-1])
-    finally:
-        association.release()
+    for file in files:
+        outcomes.append(_store(association, file, retries))
+        on_file(outcomes[-1])
+        if not association.is_established:
+            return outcomes
+    association.release()
     return outcomes
 
 
 def _store(association: Any, file: _File, retries: int) -> Outcome:
-    dataset = read_whole(file.path)
+    """Ends the association where no answer came: what arrives late on it could be taken for the answer to another file."""
+    dataset, status = read_whole(file.path), None
     for attempt in range(retries + 1):
+        if attempt:
+            time.sleep(PAUSE_S)
         try:
-            answer = association.send_c_store(dataset)
+            status = association.send_c_store(dataset).get("Status")
         except ValueError:
             return Outcome(file.path.name, False, "not sent: the node does not accept this kind of object or its compression")
         except RuntimeError:
             return Outcome(file.path.name, False, "not sent: the connection was lost")
-        status = answer.get("Status")
-        if status not in NO_RESOURCES or attempt == retries:
-            return _outcome(file.path.name, status)
-        time.sleep(PAUSE_S)
-    raise AssertionError("unreachable")
+        if status not in NO_RESOURCES:
+            break
+    if status is None:
+        association.abort()
+    return _outcome(file.path.name, status)
 
 
 def _outcome(name: str, status: int | None) -> Outcome:

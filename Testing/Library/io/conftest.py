@@ -211,6 +211,18 @@ class Patient:
 
 
 @pytest.fixture
+def ct_header() -> Dataset:
+    """What a planning CT says of its patient; empty where a hospital leaves it empty."""
+    header = Dataset()
+    header.PatientName, header.PatientID, header.PatientBirthDate, header.PatientSex = "Doe^Jane", "0042 ", "", "F"
+    header.StudyInstanceUID, header.FrameOfReferenceUID = "1.2.3.4", "1.2.3.5"
+    header.StudyDate, header.StudyTime, header.StudyID, header.AccessionNumber = "20260105", "093000.125", "", None
+    header.ReferringPhysicianName, header.StudyDescription, header.PositionReferenceIndicator = "", "Head and neck", "XY"
+    header.PatientWeight, header.Manufacturer, header.PatientPosition = "71.5", "Scanner maker", "HFS"
+    return header
+
+
+@pytest.fixture
 def patient(tmp_path: Path) -> Patient:
     return Patient(tmp_path)
 
