@@ -2,8 +2,10 @@
 
 import os
 import sys
+import time
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
@@ -15,8 +17,9 @@ from slicer.ScriptedLoadableModule import (
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Installed, the library and Resources lie beside this file; in a source tree they lie one folder up.
 HOME = HERE if os.path.isdir(os.path.join(HERE, "DosePredictLib")) else os.path.dirname(HERE)
-if HOME not in sys.path:
-    sys.path.append(HOME)
+for folder in (HOME, HERE):
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 HELP = """
 Predicts the dose of a radiotherapy plan from CT, structures and prescription with diffusion models.
@@ -66,13 +69,43 @@ class DosePredictWidget(ScriptedLoadableModuleWidget):
 
 
 class DosePredictLogic(ScriptedLoadableModuleLogic):
-    """What the module does, without its panel."""
+    """Predicts doses in the scene, without any widget.
 
-    def version(self):
-        """Version of the library."""
-        import DosePredictLib
+        logic = DosePredictLogic()
+        result = logic.predict(ct=getNode("CT"), structures=getNode("RTSTRUCT"), prescription={"PTV70": 70})
+        dose = result.node("predicted")
+    """
 
-        return DosePredictLib.__version__
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        from DosePredictSlicer.prediction_queue import PredictionQueue
+
+        self.queue = PredictionQueue()
+
+    def predict(self, ct, structures, planned=None, plan=None, names=None, prescription=None, **settings):
+        """Predict the dose of one patient and wait for it, while Slicer stays alive; returns a DosePredictSlicer.result.Result.
+
+        ct, planned: scalar volume nodes, structures: a segmentation node, plan: an RT plan node.
+        names: {"Parotid_L": "left parotid"}; prescription: {"PTV70": 70.0}, Gy; both only where they are not recognised.
+        settings: those of DosePredictSlicer.prediction_queue.Settings.
+        Raises DosePredictLib.core.DosePredictError with one sentence that says why not, and what to do.
+        """
+        from DosePredictLib.core import Cancelled, DosePredictError
+        from DosePredictSlicer.patient import Patient
+        from DosePredictSlicer.prediction_queue import Settings
+
+        patient = Patient(ct, structures, planned, plan, names or {}, prescription or {})
+        before = len(self.queue.results)
+        self.queue.add(patient, Settings(**settings))
+        while self.queue.is_running:
+            slicer.app.processEvents()
+            self.queue.poll()
+            time.sleep(0.05)
+        if self.queue.failure:
+            raise DosePredictError(str(self.queue.failure))
+        if len(self.queue.results) == before:
+            raise Cancelled(_("The prediction was cancelled."))
+        return self.queue.results[-1]
 
 
 class DosePredictTest(ScriptedLoadableModuleTest):

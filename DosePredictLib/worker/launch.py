@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -57,8 +58,18 @@ def stop(job: JobFolder, worker: Worker, *, grace_s: float = GRACE_S) -> None:
     try:
         worker.wait(grace_s)
     except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
+        kill(worker)
+
+
+def kill(worker: Worker) -> None:
+    """End a worker at once with all processes it has started: PythonSlicer is a launcher, the GPU is held by its child."""
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(worker.pid)], capture_output=True, creationflags=_windows_flags())
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)  # ``start`` made it the leader of a group
+    worker.kill()
+    worker.wait()
 
 
 def _windows_flags() -> int:

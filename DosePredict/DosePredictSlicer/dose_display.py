@@ -1,0 +1,117 @@
+"""How doses are shown: a wash or isodose lines in percent of the prescription; the CT's window is left as the user has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+import vtk
+
+from . import dose_colors
+from .result import DIFFERENCE, ISODOSES, PREDICTED, UNCERTAINTY, Result
+
+OPACITY = 0.45
+NOTABLE_GY = 2.0  # smaller differences are not coloured
+LINE_WIDTH = 2
+
+
+def prepare(result: Result) -> None:
+    """Colours, window and threshold of each volume of a prediction."""
+    prescription = result.prescription_gy
+    _show(result, PREDICTED, dose_colors.wash, 0, dose_colors.WASH_END * prescription, dose_colors.WASH_FROM * prescription)
+    _show(result, UNCERTAINTY, dose_colors.uncertainty, 0, 0.15 * prescription, 0.01 * prescription)
+    _show(result, DIFFERENCE, dose_colors.difference, -0.2 * prescription, 0.2 * prescription, None)
+
+
+def show_wash(volume: Any, *, opacity: float = OPACITY) -> None:
+    """A volume over whatever the slice views show; None takes it away."""
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        composite.SetForegroundVolumeID(volume.GetID() if volume is not None else None)
+        composite.SetForegroundOpacity(opacity)
+
+
+def show_background(ct: Any) -> None:
+    """The CT behind, where a slice view shows nothing else yet."""
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        if not composite.GetBackgroundVolumeID() and ct is not None:
+            composite.SetBackgroundVolumeID(ct.GetID())
+
+
+def isodose_lines(result: Result, visible: bool) -> Any:
+    """Isodose lines of the predicted dose in the slice views, made at first use; None where the dose reaches no level."""
+    model = result.node(ISODOSES)
+    if model is None and visible:
+        model = _isodose_model(result)
+    if model is not None:
+        model.GetDisplayNode().SetVisibility(visible)
+    return model
+
+
+def _show(result: Result, role: str, colors: Any, low: float, high: float, threshold: float | None) -> None:
+    volume = result.node(role)
+    if volume is None:
+        return
+    volume.CreateDefaultDisplayNodes()
+    display = volume.GetDisplayNode()
+    display.SetAndObserveColorNodeID(result.adopt(colors(), f"{role} colours").GetID())
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(low, high)
+    display.SetInterpolate(True)
+    if threshold is not None:
+        display.SetThreshold(threshold, 10 * high)
+        display.SetApplyThreshold(True)
+
+
+def _isodose_model(result: Result) -> Any:
+    dose, colors = result.node(PREDICTED), result.adopt(dose_colors.isodoses(result.prescription_gy), "isodose colours")
+    surfaces = vtk.vtkAppendPolyData()
+    levels = [float(colors.GetColorName(number)) for number in range(colors.GetNumberOfColors())]
+    highest = dose.GetImageData().GetScalarRange()[1]
+    for number, level in enumerate(levels):
+        if level < highest:
+            surfaces.AddInputData(_surface(dose, level, number))
+    if surfaces.GetNumberOfInputConnections(0) == 0:
+        return None
+    surfaces.Update()
+    model = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", slicer.mrmlScene.GenerateUniqueName("Predicted isodoses"))
+    model.SetAndObservePolyData(surfaces.GetOutput())
+    _show_in_slices(model, colors)
+    return result.adopt(model, ISODOSES)
+
+
+def _surface(dose: Any, level: float, number: int) -> Any:
+    """The surface of one level in RAS, every point with the level's number."""
+    contour = vtk.vtkFlyingEdges3D()
+    contour.SetInputData(dose.GetImageData())
+    contour.SetValue(0, level)
+    contour.ComputeNormalsOff()
+    contour.ComputeScalarsOff()
+    transform = vtk.vtkTransform()
+    matrix = vtk.vtkMatrix4x4()
+    dose.GetIJKToRASMatrix(matrix)
+    transform.SetMatrix(matrix)
+    placed = vtk.vtkTransformPolyDataFilter()
+    placed.SetInputConnection(contour.GetOutputPort())
+    placed.SetTransform(transform)
+    placed.Update()
+    surface = placed.GetOutput()
+    numbers = vtk.vtkFloatArray()
+    numbers.SetName("isolevels")
+    numbers.SetNumberOfTuples(surface.GetNumberOfPoints())
+    numbers.Fill(number)
+    surface.GetPointData().SetScalars(numbers)
+    return surface
+
+
+def _show_in_slices(model: Any, colors: Any) -> None:
+    """Lines in the slice views only: surfaces in 3-D would hide each other."""
+    model.CreateDefaultDisplayNodes()
+    display = model.GetDisplayNode()
+    display.SetVisibility2D(True)
+    display.SetVisibility3D(False)
+    display.SetSliceIntersectionThickness(LINE_WIDTH)
+    display.SetAndObserveColorNodeID(colors.GetID())
+    display.SetActiveScalar("isolevels", vtk.vtkAssignAttribute.POINT_DATA)
+    display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseManualScalarRange)
+    display.SetScalarRange(0, colors.GetNumberOfColors() - 1)
+    display.SetScalarVisibility(True)

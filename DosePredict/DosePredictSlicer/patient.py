@@ -1,0 +1,97 @@
+"""One patient as chosen in the scene, and what the library makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from DosePredictLib.core import Case, DoseGrid, InputError, Prescription, StructureSet, Volume
+from DosePredictLib.io.identify import Identified, identify
+from DosePredictLib.io.rtplan import Plan, PlannedDose
+from DosePredictLib.io.targets import FoundPrescription, find_prescription
+
+from .dicom_behind import files_behind
+from .scene_structures import structures_of
+from .scene_volumes import dose_of, volume_of
+
+DOSE_MARK = "DicomRtImport.DoseVolume"  # SlicerRT: vtkSlicerRtCommon
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """Nodes of the scene, and what the user wants of them.
+
+    ct, planned: scalar volume nodes; structures: a segmentation node; plan: SlicerRT's vtkMRMLRTPlanNode.
+    names: the model's structure name -> segment name, "" for none; prescription: segment name -> Gy.
+    Everything is read from the scene at first use and kept; each property raises InputError where it cannot be had.
+    """
+
+    ct: Any
+    structures: Any
+    planned: Any = None
+    plan: Any = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    prescription: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def volume(self) -> Volume:
+        if self.ct is None:
+            raise InputError("No CT is chosen; load the planning CT and choose it.")
+        return volume_of(self.ct)
+
+    @cached_property
+    def structure_set(self) -> StructureSet:
+        if self.structures is None:
+            raise InputError("No structures are chosen; load the structure set of this CT and choose it.")
+        found = structures_of(self.structures, self.ct)
+        if not len(found):
+            raise InputError(f"The segmentation {self.structures.GetName()} has no segments; choose another one.")
+        return found
+
+    @cached_property
+    def identified(self) -> Identified:
+        wished = {name: roi for name, roi in self.names.items() if not roi or roi in self.structure_set}
+        return identify(self.structure_set, wished)
+
+    @cached_property
+    def wanted(self) -> FoundPrescription:
+        known = {roi: dose for roi, dose in self.prescription.items() if roi in self.structure_set and dose > 0}
+        return find_prescription(self.structure_set, self._planned_prescription, known or None)
+
+    @cached_property
+    def reference(self) -> DoseGrid | None:
+        if self.planned is None:
+            return None
+        if self.planned.GetAttribute(DOSE_MARK) is None:
+            raise InputError(
+                f"The volume {self.planned.GetName()} is not marked as a dose in Gy; load it as RTDOSE, or convert it to an RT dose"
+                " volume in the subject hierarchy, or choose no planned dose."
+            )
+        return dose_of(self.planned)
+
+    @property
+    def case(self) -> Case:
+        """All of it, as the model takes it."""
+        return Case(self.volume, self.structure_set, self.wanted.prescription, dict(self.identified.names), self.reference)
+
+    @cached_property
+    def _planned_prescription(self) -> Plan | None:
+        """The plan behind its file; else the one dose SlicerRT's plan node knows."""
+        if self.plan is None:
+            return None
+        from DosePredictLib.io.rtplan import read_rtplan
+
+        if files := files_behind(self.plan):
+            return read_rtplan(files[0])
+        dose = float(self.plan.GetRxDose())
+        return Plan(self.plan.GetName(), "", (PlannedDose(dose),)) if dose > 0 else None
+
+
+def prescription_of(patient: Patient) -> Prescription | None:
+    """The prescription where there is one, else None."""
+    try:
+        return patient.wanted.prescription
+    except InputError:
+        return None

@@ -1,0 +1,70 @@
+"""What one prediction has brought into the scene; found again after the scene was saved and reopened."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import slicer
+
+from DosePredictLib.worker.scene import DIFFERENCE, PREDICTED, UNCERTAINTY
+
+__all__ = ["DIFFERENCE", "PREDICTED", "UNCERTAINTY", "Result"]
+
+RUN, ROLE = "DosePredict.Run", "DosePredict.Role"  # attributes of every node of a prediction
+CT, STRUCTURES, PLANNED = "DosePredict.CT", "DosePredict.Structures", "DosePredict.Planned"  # references of the predicted dose
+REPORT, PAGE, CURVES, METRICS, GOALS, CHART, ISODOSES = "report", "page", "curves", "metrics", "goals", "chart", "isodoses"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A prediction in the scene, by its run's name."""
+
+    run: str
+
+    @classmethod
+    def of(cls, node: Any) -> Result | None:
+        """The prediction a node belongs to."""
+        run = node.GetAttribute(RUN) if node is not None else None
+        return cls(run) if run else None
+
+    @property
+    def nodes(self) -> list[Any]:
+        """All nodes of this prediction."""
+        scene = slicer.mrmlScene
+        every = (scene.GetNthNode(number) for number in range(scene.GetNumberOfNodes()))
+        return [node for node in every if node.GetAttribute(RUN) == self.run]
+
+    def node(self, role: str) -> Any:
+        """The node of one role, None where this prediction has none."""
+        return next((node for node in self.nodes if node.GetAttribute(ROLE) == role), None)
+
+    def adopt(self, node: Any, role: str) -> Any:
+        """Mark a node as part of this prediction."""
+        node.SetAttribute(RUN, self.run)
+        node.SetAttribute(ROLE, role)
+        return node
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The numbers of report.json."""
+        return json.loads(self.node(REPORT).GetText())
+
+    @property
+    def prescription_gy(self) -> float:
+        """The highest prescription."""
+        return max(target["dose_gy"] for target in self.report["prescription"])
+
+    def source(self, role: str) -> Any:
+        """The CT, structures or planned dose it was made from; None where that is no longer in the scene."""
+        predicted = self.node(PREDICTED)
+        return predicted.GetNodeReference(role) if predicted is not None else None
+
+    def remove(self) -> None:
+        """Take everything of this prediction out of the scene."""
+        from .subject_hierarchy import remove_folder_of
+
+        remove_folder_of(self.node(PREDICTED))
+        for node in self.nodes:
+            slicer.mrmlScene.RemoveNode(node)
