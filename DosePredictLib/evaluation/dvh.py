@@ -7,7 +7,8 @@ grids of dose and structure lie. Metrics are read from that curve, never from a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..core import DoseGrid, InputError, TabulatedDvh, Volume
 from .interpolation import on_grid
 
 SMALL_CC, LARGE_CC = 1.0, 1000.0
+FEW_VOXELS = 50  # with fewer, a structure is small whatever its volume
 SAMPLING_MM = {"small": 0.5, "usual": 1.5, "large": 3.0}  # coarsest side of a sample
 LEAST_COVERAGE = 0.99  # below, the metrics of a structure would mislead
 NARROWEST_GY = 1e-4  # dose interval given to a sample in a homogeneous dose
@@ -28,6 +30,7 @@ class Dvh:
     dose_gy: (n,) ascending. below: (n,) share of the volume that receives less, 0 to 1. volume_cc: whole structure.
     coverage: share of the structure inside the dose grid; the curve describes that part.
     sampling_mm: sides of a sample along i, j, k. Metrics are NaN where ``refusal`` gives a reason.
+    shifted: of a small structure, the curves with it moved by half a voxel of its own grid to each of the six sides.
     """
 
     dose_gy: np.ndarray
@@ -36,6 +39,7 @@ class Dvh:
     covered_mean_gy: float
     coverage: float = 1.0
     sampling_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    shifted: tuple[Dvh, ...] = ()
 
     @classmethod
     def of(cls, dose: DoseGrid, occupancy: Volume) -> Dvh:
@@ -43,10 +47,16 @@ class Dvh:
 
         Raises InputError for a structure without volume.
         """
+        occupancy = _trimmed(occupancy)
         volume_cc = float(occupancy.array.sum(dtype=float)) * occupancy.grid.voxel_volume_cc
-        if not volume_cc > 0:
-            raise InputError("A structure without volume has no dose-volume histogram; check its contours.")
-        samples = _resized(occupancy, _target_mm(volume_cc))
+        small = volume_cc < max(SMALL_CC, FEW_VOXELS * occupancy.grid.voxel_volume_cc)
+        target_mm = SAMPLING_MM["small" if small else "large" if volume_cc > LARGE_CC else "usual"]
+        shifted = tuple(cls._sampled(dose, moved, volume_cc, target_mm) for moved in _half_voxel_shifts(occupancy) if small)
+        return replace(cls._sampled(dose, occupancy, volume_cc, target_mm), shifted=shifted)
+
+    @classmethod
+    def _sampled(cls, dose: DoseGrid, occupancy: Volume, volume_cc: float, target_mm: float) -> Dvh:
+        samples = _resized(occupancy, target_mm)
         gray, half_width = _spanned_dose(dose, samples)
         weight = samples.array[samples.array > 0].astype(float)
         covered = np.isfinite(gray)
@@ -84,6 +94,16 @@ class Dvh:
         """Highest dose in any sample."""
         return self.dose_to_percent(0)
 
+    def equivalent_uniform_dose(self, a: float) -> float:
+        """gEUD = (sum v_i D_i^a)^(1/a), in Gy (Niemierko 1999); by Simpson's rule between the knots of the curve."""
+        if self.refusal:
+            return float("nan")
+        share, highest = np.diff(self.below), max(float(self.dose_gy[-1]), NARROWEST_GY)
+        low, high = self.dose_gy[:-1] / highest, self.dose_gy[1:] / highest
+        with np.errstate(divide="ignore"):  # no dose anywhere is fatal to a target, a < 0
+            powers = (low**a + 4 * ((low + high) / 2) ** a + high**a) / 6
+        return highest * float(np.sum(share * powers, where=share > 0) / self.below[-1]) ** (1 / a)
+
     @property
     def homogeneity_index(self) -> float:
         """(D2% - D98%) / D50%, ICRU Report 83 equation 3.1; NaN where D50% is zero."""
@@ -110,6 +130,10 @@ class Dvh:
         """V_xGy in cubic centimetres."""
         return self.percent_above(gray) / 100 * self.volume_cc
 
+    def covered_cc_above(self, gray: float) -> float:
+        """Cubic centimetres inside the dose grid that receive at least ``gray``; given whatever the coverage."""
+        return float(1 - np.interp(gray, self.dose_gy, self.below, left=0, right=1)) * self.coverage * self.volume_cc
+
     def curve(self, points: int = 400, *, highest_gy: float | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Dose in Gy from 0 to ``highest_gy`` (or the maximum), and percent of the covered volume that receives at least it."""
         end = highest_gy if highest_gy is not None else (self.dose_gy[-1] if len(self.dose_gy) else 0.0)
@@ -119,8 +143,21 @@ class Dvh:
         return dose, 100 * (1 - np.interp(dose, self.dose_gy, self.below, left=0, right=1))
 
 
-def _target_mm(volume_cc: float) -> float:
-    return SAMPLING_MM["small" if volume_cc < SMALL_CC else "large" if volume_cc > LARGE_CC else "usual"]
+def _trimmed(occupancy: Volume) -> Volume:
+    """The part of the grid that holds the structure. Raises InputError where there is none."""
+    used = [np.flatnonzero(occupancy.array.any(axis=axes)) for axes in ((0, 1), (0, 2), (1, 2))]  # i, j, k
+    if not used[0].size:
+        raise InputError("A structure without volume has no dose-volume histogram; check its contours.")
+    (i, columns), (j, rows), (k, slices) = ((int(line[0]), int(line[-1] - line[0]) + 1) for line in used)
+    part = occupancy.array[k : k + slices, j : j + rows, i : i + columns]
+    return Volume(part, occupancy.grid.cropped((i, j, k), (columns, rows, slices)))
+
+
+def _half_voxel_shifts(occupancy: Volume) -> Iterator[Volume]:
+    grid = occupancy.grid
+    for step in (*np.eye(3) / 2, *-np.eye(3) / 2):
+        x, y, z = map(float, grid.to_world(step))
+        yield Volume(occupancy.array, replace(grid, origin=(x, y, z)))
 
 
 def _resized(occupancy: Volume, target_mm: float) -> Volume:

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from DosePredictLib.core import DoseGrid, Grid, InputError, Volume
 from DosePredictLib.evaluation.dvh import Dvh
+from DosePredictLib.evaluation.metrics import Metric
 from DosePredictLib.io.rtstruct import read_rtstruct
 from DosePredictLib.preprocessing.contours import rasterise
 
@@ -34,11 +35,55 @@ def test_a_sphere_in_a_gradient_of_one_gray_per_mm_has_its_analytic_metrics(sphe
         assert dvh.dose_to_percent(percent) == pytest.approx(100 + cap_height(radius, percent), abs=0.1), percent
 
 
-def test_a_small_sphere_keeps_within_a_third_of_a_gray(sphere, linear_dose) -> None:
-    dvh = Dvh.of(linear_dose(AXES["x"]), sphere(5.0))
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.0, 1.0, 2.5)])
+def test_a_small_sphere_is_sampled_finer_and_lies_within_its_stated_interval(sphere, linear_dose, axis, spacing) -> None:
+    dvh = Dvh.of(linear_dose(AXES[axis]), sphere(5.0, spacing))
     assert max(dvh.sampling_mm) <= 0.5
-    assert dvh.dose_to_percent(2) == pytest.approx(100 + cap_height(5, 2), abs=0.3)
     assert dvh.mean_gy == pytest.approx(100, abs=0.05)
+    truths = {"Mean[Gy]": 100.0, **{f"D{p}%[Gy]": 100 + cap_height(5, p) for p in (98, 95, 50, 5, 2)}}
+    for text, truth in truths.items():
+        low, high = Metric.parse(text).sampling_interval(dvh)
+        assert low <= truth <= high, text
+        assert high - low <= 1.3 * max(spacing), text  # half a voxel to each side, not more
+
+
+def test_only_small_structures_have_an_interval(sphere, linear_dose) -> None:
+    large, coarse = sphere(10.0), sphere(10.0, (6.0, 6.0, 6.0))
+    assert Metric.parse("Mean[Gy]").sampling_interval(Dvh.of(linear_dose(AXES["x"]), large)) is None
+    assert Metric.parse("Mean[Gy]").sampling_interval(Dvh.of(linear_dose(AXES["x"]), coarse)) is not None
+
+
+def test_a_structure_on_a_large_grid_is_sampled_only_where_it_is(linear_dose) -> None:
+    grid = Grid((100, 100, 100), (4.0, 4.0, 4.0), (-200.0, -200.0, -200.0))
+    array = np.zeros(grid.shape, np.float32)
+    array[52, 51, 50] = 1  # at (0, 4, 8) mm
+    assert Dvh.of(linear_dose(AXES["y"]), Volume(array, grid)).mean_gy == pytest.approx(100 + 4 - 5.3, abs=1e-3)
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_a_cylinder_and_a_cone_have_their_analytic_metrics_along_their_axis(linear_dose, axis) -> None:
+    """A cylinder is uniform in height; of a cone the share (1 - t)^3 lies nearer its tip than t of its height from its base."""
+    height, radius = 40.0, 15.0
+    for taper, share in ((0.0, lambda t: t), (1.0, lambda t: 1 - (1 - t) ** 3)):
+        dvh = Dvh.of(linear_dose(np.eye(3)[axis]), solid(axis, height, radius, taper))
+        t = np.linspace(0, 1, 20_001)
+        for percent in (98, 95, 50, 5, 2):
+            truth = 100 - height / 2 + height * np.interp(1 - percent / 100, share(t), t)
+            assert dvh.dose_to_percent(percent) == pytest.approx(truth, abs=0.1), (taper, percent)
+
+
+def solid(axis: int, height: float, radius: float, taper: float) -> Volume:
+    """Occupancy of a cylinder (taper 0) or cone (1) along an axis, its middle at the centre: of 4 x 4 x 4 points a voxel."""
+    size, fine = 46, 4
+    start = np.array([3.4, 5.3, 8.2]) - 23
+    points = [start[a] + (np.arange(size * fine) + 0.5) / fine - [3.4, 5.3, 8.2][a] for a in range(3)]
+    z, y, x = np.meshgrid(points[2], points[1], points[0], indexing="ij", sparse=True)
+    along, across = [x, y, z][axis], [p for n, p in enumerate((x, y, z)) if n != axis]
+    reach = radius * (1 - taper * (along + height / 2) / height)
+    inside = (np.abs(along) <= height / 2) & (across[0] ** 2 + across[1] ** 2 <= reach**2)
+    array = inside.reshape(size, fine, size, fine, size, fine).mean((1, 3, 5), dtype=np.float32)
+    return Volume(array, Grid((size,) * 3, (1.0, 1.0, 1.0), tuple(start + 0.5)))
 
 
 @pytest.mark.parametrize("axis", range(3))
