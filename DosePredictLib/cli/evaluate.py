@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare; the result is in --out, or nothing is."""
-    from ..evaluation.report import write_report
+    from ..evaluation.report_files import write_report
 
     check_output_folder(options.out)
     report = evaluate(options)

@@ -44,10 +44,11 @@ def _on_parallel_grid(field: DoseGrid | Volume, grid: Grid, step: np.ndarray, ou
     start = field.grid.to_index(grid.to_world(np.zeros(3)))
     result = values_of(field)
     inside = []
-    for axis in (2, 1, 0):  # k first: it usually has the fewest voxels
-        position = start[axis] + step[axis] * np.arange(grid.size[axis])
-        inside.append((position >= -EDGE) & (position <= field.grid.size[axis] - 1 + EDGE))
-        result = _linear(result, position, 2 - axis)
+    positions = [start[axis] + step[axis] * np.arange(grid.size[axis]) for axis in range(3)]
+    for axis in sorted(range(3), key=lambda a: grid.size[a] / field.grid.size[a]):  # first where most voxels fall away
+        result = _linear(result, positions[axis], 2 - axis)
+    for axis in (2, 1, 0):
+        inside.append((positions[axis] >= -EDGE) & (positions[axis] <= field.grid.size[axis] - 1 + EDGE))
     if not all(line.all() for line in inside):
         result = np.where(inside[0][:, None, None] & inside[1][:, None] & inside[2], result, outside)
     return result

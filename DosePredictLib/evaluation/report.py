@@ -1,30 +1,49 @@
-"""The report of a prediction: one self-contained HTML page, the same numbers as JSON, the curves as CSV, maps as NRRD."""
+"""What is said of a predicted dose: metrics, goals, checks, and where there is a planned dose the comparison with it."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-import os
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from ..core import BODY, Case, DoseGrid, OutputError, Volume
-from ..resources import resource
+from ..core import BODY, Case, DoseGrid, InputError, TabulatedDvh, Volume
 from .difference import Errors, difference, errors
 from .gamma import Gamma, gamma
-from .goals import Goal, GoalResult, evaluate_goals, read_goals
+from .goals import Goal, GoalResult, evaluate_goals, read_goals, templates
 from .interpolation import on_grid
+from .report_figures import Picture, View
+from .report_findings import Check, Flag, Place, checks, flags, organ_to_look_at, point_of
+from .report_uncertainty import Uncertainty, uncertainty_of
 from .structure_metrics import StructureRow, structure_rows
+from .tps_dvh import DvhComparison, compare_dvh
 
 SCHEMA = "dosepredict.report/1"
-CURVE_STEP_GY = 0.1
-NOT_EVALUATED = -1.0  # in gamma.nrrd
+NOTICE = "Research software. Not a medical device. Not for treatment."
+DEFAULT_GOALS = "head_and_neck"
+
+
+class DomainVerdict(Protocol):
+    """How a case relates to those a model was trained on, as inference finds it."""
+
+    @property
+    def verdict(self) -> str: ...
+
+    @property
+    def colour(self) -> str:
+        """green, amber, red, or grey where nothing is known."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What lies beyond the training cases, in words."""
+
+    @property
+    def notable(self) -> tuple[str, ...]:
+        """The most unusual descriptors in words, also of a case that is inside."""
+
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,40 +57,68 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Everything the page and the JSON say. ``timing_s`` may be completed until they are written."""
+    """Everything the page and the JSON say. ``timing_s`` may be completed until they are written.
+
+    organ: the organ the second row of pictures goes through. tabulated: a planning system's own histograms, by ROI name.
+    identity: whose report it is, label -> value; empty where it must not say. model: the card; empty where there is no model.
+    """
 
     case: Case
     predicted: DoseGrid
     rows: tuple[StructureRow, ...]
     goals: tuple[GoalResult, ...]
-    comparison: Comparison | None
-    pictures: Mapping[str, str]
+    checks: tuple[Check, ...]
+    flags: tuple[Flag, ...]
+    organ: Place | None
+    pictures: tuple[Picture, ...]
+    organ_pictures: tuple[Picture, ...]
     model: Mapping[str, Any]
     request: Mapping[str, Any]
+    comparison: Comparison | None = None
+    uncertainty: Uncertainty | None = None
+    tabulated: Mapping[str, TabulatedDvh] = field(default_factory=dict)
+    tabulated_differences: tuple[DvhComparison, ...] = ()
+    domain: DomainVerdict | None = None
+    identity: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    outside_domain: str | None = None
     timing_s: MutableMapping[str, float] = field(default_factory=dict)
     peak_rss_mb: float = 0.0
+
+    @property
+    def outside_domain(self) -> str | None:
+        """Why the model does not apply; None where it does."""
+        return "; ".join(self.domain.reasons) if self.domain and self.domain.verdict == "outside" else None
 
     def to_dict(self) -> dict[str, Any]:
         """The content of report.json: numbers with fixed keys, null where a value would mislead."""
         content = {
             "schema": SCHEMA,
-            "notice": "Research software. Not a medical device. Not for treatment.",
+            "notice": NOTICE,
+            "identity": dict(self.identity),
             "model": {key: self.model.get(key) for key in ("id", "version", "weights_sha256")},
             "request": {key: self.request.get(key) for key in ("steps", "samples", "seed", "device")},
             "prescription": [asdict(target) for target in self.case.prescription.targets],
+            "domain": self.domain.to_dict() if self.domain else None,
             "outside_domain": self.outside_domain,
-            "structures": [row.to_dict() for row in self.rows],
+            "checks": [asdict(check) for check in self.checks],
+            "structures": [self._structure(row) for row in self.rows],
             "goals": [goal.to_dict() for goal in self.goals],
+            "flags": [asdict(flag) | {"difference": flag.difference} for flag in self.flags],
             **self._compared(),
+            "uncertainty": {"words": self.uncertainty.words} if self.uncertainty else None,
+            "tps_dvh": [_tabulated(entry) for entry in self.tabulated_differences],
             "warnings": list(self.warnings),
             "notes": list(self.notes),
             "timing_s": dict(self.timing_s),
             "peak_rss_mb": self.peak_rss_mb,
         }
         return _finite(content)
+
+    def _structure(self, row: StructureRow) -> dict[str, Any]:
+        known = self.uncertainty.intervals.get(row.roi, {}) if self.uncertainty else {}
+        intervals = {key: [found.low, found.high] for key, found in known.items()}
+        return row.to_dict() | ({"interval_90": intervals} if intervals else {})
 
     def _compared(self) -> dict[str, Any]:
         if self.comparison is None:
@@ -96,32 +143,58 @@ def make_report(
     notes: Sequence[str] = (),
     timing_s: MutableMapping[str, float] | None = None,
     peak_rss_mb: float = 0.0,
-    outside_domain: str | None = None,
+    domain: DomainVerdict | None = None,
     uncertainty: Volume | None = None,
     goals: Sequence[Goal] | None = None,
+    tabulated: Iterable[TabulatedDvh] = (),
+    identity: Mapping[str, str] | None = None,
 ) -> Report:
     """Measure a predicted dose, and compare it with the case's reference dose where there is one.
 
     occupancies: by ROI name, each on any grid. model: the model card. uncertainty: standard deviation of the samples, Gy.
-    goals: those of Resources/ClinicalGoals/head_and_neck.csv unless given. timing_s: kept as it is, so the caller may add
-    to it until the report is written. Raises InputError or GeometryError where the two doses cannot be compared.
+    goals: those for head and neck unless given. tabulated: a planning system's histograms of the reference dose, or of the
+    predicted one where there is no other. timing_s: kept as it is, so the caller may add to it until the report is written.
+    Raises InputError or GeometryError where the two doses cannot be compared.
     """
-    from .report_figures import box_around, dvh_figure, plane_figures
-
     rows = tuple(structure_rows(case, predicted, occupancies, uncertainty=uncertainty))
     empty = [f"{roi} has no volume and is left out." for roi, o in occupancies.items() if not o.array.any()]
     comparison = _compare(case, predicted, occupancies)
-    goals = read_goals(resource("ClinicalGoals", "head_and_neck.csv")) if goals is None else goals
-    planned = {row.roi: row.planned for row in rows if row.planned is not None}
-    results = evaluate_goals(goals, case, {row.roi: row.predicted for row in rows}, planned)
-    box = box_around(case, predicted, occupancies)
-    change = comparison.change if comparison else None
-    pictures = plane_figures(case, predicted, change, occupancies, box)
-    pictures["DVH"] = dvh_figure(rows, case.prescription.highest_gy)
+    results = _goals(read_goals(templates()[DEFAULT_GOALS]) if goals is None else goals, case, rows)
+    found = flags(rows, results)
+    organ = organ_to_look_at(case, rows, results, found)
+    view = View.of(case, predicted, comparison.change if comparison else None, occupancies)
+    target = next((Place(row.roi, "") for row in rows if row.is_target), None)
+    tables = {table.name: table for table in tabulated}
     return Report(
-        case, predicted, rows, tuple(results), comparison, pictures, model, request, tuple(warnings), (*notes, *empty),
-        outside_domain, timing_s if timing_s is not None else {}, peak_rss_mb,
-    )  # fmt: skip
+        case=case,
+        predicted=predicted,
+        rows=rows,
+        goals=results,
+        checks=checks(case, predicted, rows),
+        flags=found,
+        organ=organ,
+        pictures=view.through(point_of(target, occupancies, predicted) if target else (view.box.low + view.box.high) / 2),
+        organ_pictures=view.through(point_of(organ, occupancies, predicted), occupancies[organ.roi]) if organ else (),
+        model=model,
+        request=request,
+        comparison=comparison,
+        uncertainty=uncertainty_of(rows, predicted, uncertainty, occupancies, model) if uncertainty is not None else None,
+        tabulated=tables,
+        tabulated_differences=tuple(
+            compare_dvh(row.planned or row.predicted, tables[row.roi]) for row in rows if row.roi in tables
+        ),
+        domain=domain,
+        identity=identity or {},
+        warnings=tuple(warnings),
+        notes=(*notes, *empty, *_unmatched(tables, rows)),
+        timing_s=timing_s if timing_s is not None else {},
+        peak_rss_mb=peak_rss_mb,
+    )
+
+
+def _goals(goals: Sequence[Goal], case: Case, rows: Sequence[StructureRow]) -> tuple[GoalResult, ...]:
+    planned = {row.roi: row.planned for row in rows if row.planned is not None}
+    return tuple(evaluate_goals(goals, case, {row.roi: row.predicted for row in rows}, planned))
 
 
 def _compare(case: Case, predicted: DoseGrid, occupancies: Mapping[str, Volume]) -> Comparison | None:
@@ -138,63 +211,20 @@ def _compare(case: Case, predicted: DoseGrid, occupancies: Mapping[str, Volume])
     return Comparison(change, measured, gamma(predicted, case.reference))
 
 
-def write_report(report: Report, folder: Path) -> list[Path]:
-    """Write report.html, dvh.csv, with a reference dose difference.nrrd and gamma.nrrd, and last report.json.
-
-    Each file appears whole or not at all. Raises OutputError where the folder cannot be written.
-    """
-    from .report_html import page
-
-    try:
-        written = [_written(folder / "report.html", page(report)), _written(folder / "dvh.csv", _curves(report.rows))]
-        if report.comparison is not None:
-            found = report.comparison.gamma.volume
-            written.append(_written_volume(folder / "difference.nrrd", report.comparison.change, 0.0))
-            written.append(_written_volume(folder / "gamma.nrrd", found, NOT_EVALUATED))
-        return [*written, write_json(report, folder)]
-    except OSError as error:
-        raise OutputError(f"The report cannot be written to the folder '{folder.name}': {error.strerror}.") from error
+def _unmatched(tables: Mapping[str, TabulatedDvh], rows: Sequence[StructureRow]) -> list[str]:
+    """What of a planning system's histograms has no structure here. Raises InputError where none has."""
+    unknown = sorted(set(tables) - {row.roi for row in rows})
+    if tables and len(unknown) == len(tables):
+        raise InputError(f"None of the planning system's histograms ({', '.join(unknown)}) is of a structure of this case.")
+    return [f"The planning system's histograms of {', '.join(unknown)} belong to no structure here."] if unknown else []
 
 
-def write_json(report: Report, folder: Path) -> Path:
-    """Write report.json alone, e.g. once more with the last entries of ``timing_s``."""
-    text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    return _written(folder / "report.json", text + "\n")
-
-
-def _written(path: Path, text: str) -> Path:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="")
-    os.replace(part, path)
-    return path
-
-
-def _written_volume(path: Path, volume: Volume, missing: float) -> Path:
-    import SimpleITK as sitk
-
-    image = sitk.GetImageFromArray(np.nan_to_num(volume.array, nan=missing).astype(np.float32))
-    image.SetOrigin(volume.grid.origin)
-    image.SetSpacing(volume.grid.spacing)
-    image.SetDirection(volume.grid.direction)
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
-    sitk.WriteImage(image, str(part), useCompression=True)
-    os.replace(part, path)
-    return path
-
-
-def _curves(rows: Sequence[StructureRow]) -> str:
-    """CSV: dose in Gy, then percent of the volume that receives at least it, for each structure and dose."""
-    curves = {f"{row.roi} predicted (%)": row.predicted for row in rows}
-    curves |= {f"{row.roi} planned (%)": row.planned for row in rows if row.planned is not None}
-    highest = max((float(dvh.dose_gy[-1]) for dvh in curves.values() if len(dvh.dose_gy)), default=0.0)
-    steps = int(np.ceil(highest / CURVE_STEP_GY)) + 1
-    columns = [dvh.curve(steps, highest_gy=(steps - 1) * CURVE_STEP_GY)[1] for dvh in curves.values()]
-    stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow(["Dose (Gy)", *curves])
-    for step, values in enumerate(zip(*columns, strict=True)):
-        writer.writerow([f"{step * CURVE_STEP_GY:.1f}", *(f"{value:.3f}" for value in values)])
-    return stream.getvalue()
+def _tabulated(entry: DvhComparison) -> dict[str, Any]:
+    metrics = {m.metric.text: {"ours": m.ours, "theirs": m.theirs, "difference": m.difference} for m in entry.metrics}
+    return {
+        "roi": entry.name, "source": entry.source, "volume_percent": entry.volume_percent,
+        "largest_percent": entry.largest_percent, "at_gy": entry.at_gy, "metrics": metrics,
+    }  # fmt: skip
 
 
 def _finite(value: Any) -> Any:

@@ -223,7 +223,8 @@ def write_reports(
     card: dict[str, Any],
     domain: Domain,
 ) -> None:
-    from ..evaluation.report import make_report, write_report
+    from ..evaluation.report import make_report
+    from ..evaluation.report_files import write_report
 
     timing = job.progress.finished()
     report = make_report(
@@ -236,7 +237,7 @@ def write_reports(
         notes=(*patient.notes, *rasters.notes),
         timing_s=timing,
         peak_rss_mb=peak_memory_mb(),
-        outside_domain="; ".join(domain.reasons) if domain.verdict == "outside" else None,
+        domain=domain,
         uncertainty=sampled.prediction.spread,
     )
     timing.update(job.progress.finished())

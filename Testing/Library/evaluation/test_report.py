@@ -24,7 +24,8 @@ from DosePredictLib.core import (
     Target,
     Volume,
 )
-from DosePredictLib.evaluation.report import Report, make_report, write_json, write_report
+from DosePredictLib.evaluation.report import Report, make_report
+from DosePredictLib.evaluation.report_files import write_json, write_report
 
 CT_GRID = Grid((50, 48, 24), (3.0, 3.0, 4.0), (-75.0, -72.0, -46.0))
 DOSE_GRID = CT_GRID.resampled((4.0, 4.0, 4.0))
@@ -33,6 +34,16 @@ RADII = {"PTV <b>70</b>": 18, "Parotis li": 12, "BODY": 64}
 MODEL = {"id": "dosediff", "version": "1.2", "weights_sha256": "ab" * 32, "title": "DoseDiff", "limits": ["one", "two"]}
 REQUEST = {"steps": 8, "samples": 1, "seed": 5, "device": "cpu"}
 METRICS = {"volume_cc", "dmean_gy", "d98_gy", "d95_gy", "d50_gy", "d2_gy", "d0_03cc_gy"}
+
+
+class OutsideDomain:
+    """What inference says of a case of another kind."""
+
+    verdict, colour = "outside", "red"
+    reasons = notable = ("the target lies in the breast",)
+
+    def to_dict(self) -> dict:
+        return {"verdict": self.verdict, "colour": self.colour}
 
 
 def distance(grid: Grid, centre: tuple[float, float, float]) -> np.ndarray:
@@ -82,7 +93,7 @@ def alone(case: Case, occupancies: dict[str, Volume], tmp_path_factory: pytest.T
     assert case.reference is not None
     made = make_report(
         case=dataclasses.replace(case, reference=None), predicted=case.reference, occupancies=occupancies, model=MODEL,
-        request=REQUEST, outside_domain="the target lies in the breast",
+        request=REQUEST, domain=OutsideDomain(),
     )  # fmt: skip
     path = tmp_path_factory.mktemp("alone")
     write_report(made, path)
@@ -94,8 +105,9 @@ def content(folder: Path) -> dict:
 
 
 def test_the_folder_has_exactly_the_promised_files(folder: Path, alone: Path) -> None:
-    assert {p.name for p in folder.iterdir()} == {"report.html", "report.json", "dvh.csv", "difference.nrrd", "gamma.nrrd"}
-    assert {p.name for p in alone.iterdir()} == {"report.html", "report.json", "dvh.csv"}
+    always = {"report.html", "report.json", "dvh.csv", "goals.csv", "objectives.csv"}
+    assert {p.name for p in folder.iterdir()} == always | {"difference.nrrd", "gamma.nrrd", "uncertainty.nrrd"}
+    assert {p.name for p in alone.iterdir()} == always
 
 
 def test_the_json_has_its_stable_keys(folder: Path) -> None:
@@ -176,7 +188,7 @@ def test_without_a_planned_dose_nothing_is_compared(alone: Path) -> None:
     assert all("reference" not in s for s in found["structures"])
     text = (alone / "report.html").read_text(encoding="utf-8")
     assert "No planned dose to compare with" in text
-    assert "Outside what the model was trained for" in text and "the target lies in the breast" in text
+    assert "outside what the model was trained for" in text and "the target lies in the breast" in text
 
 
 def test_the_last_times_can_be_added_before_the_json_is_written_again(report: Report, folder: Path) -> None:
