@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 from string import Template
 
 from ..resources import resource
 from . import report_words as words
+from .markup import card, data_uri, listing, table
 from .report import Report
 from .report_cards import cards
 from .report_dvh import dvh_svg
 from .report_figures import ISODOSES, TARGET_LINES, Picture
-from .report_nouns import Card, Cell, Table
 from .report_tables import errors_table, flags_table, goals_table, structures_table, tabulated_table
 
 LINES = {"-": "solid", "--": "dashed", ":": "dotted"}
@@ -29,8 +28,8 @@ def page(report: Report) -> str:
     return template.substitute(
         title=escape(words.title(report)),
         subtitle=escape(words.subtitle(report)),
-        identity=_listing(words.identity(report)),
-        cards="".join(map(_card, cards(report))),
+        identity=listing(words.identity(report)),
+        cards="".join(map(card, cards(report))),
         checks="".join(
             f'<li class="{"" if c.passed else "look"}">{SIGNS[c.passed]} {escape(c.text)}</li>' for c in report.checks
         ),
@@ -39,29 +38,24 @@ def page(report: Report) -> str:
         legend="".join(_legend(report)),
         planes=_planes(report.pictures, report),
         organ=_organ(report),
-        dvh=_data_uri(histogram, "image/svg+xml"),
+        dvh=data_uri(histogram, "image/svg+xml"),
         dvh_note=escape(words.dvh_note(report)),
-        structures=_table(structures_table(report)),
+        structures=table(structures_table(report)),
         structures_note=escape(words.structures_note(report)),
         goals=_goals(report),
         comparison=_comparison(report),
         tabulated=_tabulated(report),
         remarks=_remarks(report),
-        model=_listing(words.model_card(report)),
-        provenance=_listing(words.provenance(report)),
+        model=listing(words.model_card(report)),
+        provenance=listing(words.provenance(report)),
         footer=escape(words.footer()),
     )
-
-
-def _card(card: Card) -> str:
-    listing = f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in card.lines)}</ul>" if card.lines else ""
-    return f'<div class="card {card.kind}"><h3>{escape(card.heading)}</h3><p class="big">{escape(card.title)}</p>{listing}</div>'
 
 
 def _flags(report: Report) -> str:
     if not report.flags:
         return ""
-    return f'<h3>Where to look</h3>{_table(flags_table(report))}<p class="small">{escape(words.FLAGS_NOTE)}</p>'
+    return f'<h3>Where to look</h3>{table(flags_table(report))}<p class="small">{escape(words.FLAGS_NOTE)}</p>'
 
 
 def _legend(report: Report) -> Iterable[str]:
@@ -78,7 +72,7 @@ def _legend(report: Report) -> Iterable[str]:
 def _planes(pictures: Sequence[Picture], report: Report) -> str:
     """Three panels a plane one below the other; single ones side by side."""
     figures = "".join(
-        f'<figure><img src="{_data_uri(p.jpeg, "image/jpeg")}" alt="{p.plane} plane"><figcaption>{p.plane}</figcaption></figure>'
+        f'<figure><img src="{data_uri(p.jpeg, "image/jpeg")}" alt="{p.plane} plane"><figcaption>{p.plane}</figcaption></figure>'
         for p in pictures
     )
     return f'<div class="{"beside" if report.comparison is None else "below"}">{figures}</div>'
@@ -93,38 +87,22 @@ def _organ(report: Report) -> str:
 def _goals(report: Report) -> str:
     if not report.goals:
         return '<p class="small">No clinical goal of the template applies to the structures of this case.</p>'
-    return _table(goals_table(report.goals))
+    return table(goals_table(report.goals))
 
 
 def _comparison(report: Report) -> str:
     if report.comparison is None:
         return ""
-    table = _table(errors_table(report.comparison.errors))
-    return f"<section><h2>Predicted minus planned dose</h2>{table}<p>{escape(words.gamma_note(report))}</p></section>"
+    errors = table(errors_table(report.comparison.errors))
+    return f"<section><h2>Predicted minus planned dose</h2>{errors}<p>{escape(words.gamma_note(report))}</p></section>"
 
 
 def _tabulated(report: Report) -> str:
     if not report.tabulated_differences:
         return ""
-    table = _table(tabulated_table(report.tabulated_differences))
+    differences = table(tabulated_table(report.tabulated_differences))
     note = f'<p class="small">{escape(words.tabulated_note(report))}</p>'
-    return f"<section><h2>The planning system's own histograms</h2>{table}{note}</section>"
-
-
-def _table(table: Table) -> str:
-    heads = "".join(f"<th{_left(table, n)}>{escape(h).replace(chr(10), '<br>')}</th>" for n, h in enumerate(table.heads))
-    rows = "".join(f"<tr>{''.join(_cell(cell, _left(table, n)) for n, cell in enumerate(row))}</tr>" for row in table.rows)
-    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _left(table: Table, column: int) -> str:
-    return ' data-left=""' if column in table.left else ""
-
-
-def _cell(cell: Cell, left: str) -> str:
-    kind = f' class="{cell.kind}"' if cell.kind else ""
-    below = "".join(f"<small>{escape(line)}</small>" for line in cell.below)
-    return f"<td{left}{kind}>{escape(cell.text)}{below}</td>"
+    return f"<section><h2>The planning system's own histograms</h2>{differences}{note}</section>"
 
 
 def _remarks(report: Report) -> str:
@@ -133,12 +111,3 @@ def _remarks(report: Report) -> str:
         f"<h3>{name}</h3><ul>{''.join(f'<li>{escape(t)}</li>' for t in texts)}</ul>" for name, texts in groups.items() if texts
     ]
     return "".join(lists) or '<p class="small">None.</p>'
-
-
-def _listing(entries: Iterable[tuple[str, str]]) -> str:
-    lines = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v).replace(chr(10), '<br>')}</dd>" for k, v in entries)
-    return f"<dl>{lines}</dl>" if lines else ""
-
-
-def _data_uri(content: bytes, mime: str) -> str:
-    return f"data:{mime};base64,{base64.b64encode(content).decode()}"
