@@ -147,7 +147,7 @@ def test_a_node_selector_takes_the_class_of_its_parameter(parameters):
     parameters.connectGui(panel(ct=selector))
     slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")
-    assert selector.nodeTypes == ["vtkMRMLScalarVolumeNode"] and selector.nodeCount() == 1
+    assert selector.nodeTypes == ("vtkMRMLScalarVolumeNode",) and selector.nodeCount() == 1
     selector.setCurrentNode(node)
     assert parameters.ct is node
     slicer.mrmlScene.RemoveNode(node)
@@ -187,3 +187,15 @@ def test_a_name_of_the_wrapper_itself_is_refused(application):
 def test_a_parameter_node_is_made_once_in_a_scene(application):
     assert PlanningLogic().getParameterNode() is PlanningLogic().getParameterNode()
     assert len(PlanningLogic().getAllParameterNodes()) == 1
+
+
+def test_a_node_selector_chooses_nothing_by_itself_and_falls_back_when_its_node_leaves(application):
+    first = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "first")
+    selector = slicer.qMRMLNodeComboBox()
+    selector.nodeTypes = ["vtkMRMLTableNode"]
+    selector.setMRMLScene(slicer.mrmlScene)
+    second = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "second")
+    assert selector.currentNode() is None and selector.nodeCount() == 2
+    selector.setCurrentNode(first)
+    slicer.mrmlScene.RemoveNode(first)
+    assert selector.currentNode() is second

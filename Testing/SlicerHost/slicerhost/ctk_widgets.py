@@ -129,7 +129,7 @@ class ctkPathLineEdit(qt.QWidget):
 
     currentPath = Property(str, lambda self: self._text.currentText, lambda self, path: self._text.setEditText(path))
     filters = stored(int, Files)
-    nameFilters = stored("QStringList", [])
+    nameFilters = stored("QStringList", ())
     caption = stored(str, "")
     settingKey = stored(str, "")
     showBrowseButton = Property(

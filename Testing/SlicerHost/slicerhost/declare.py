@@ -10,14 +10,14 @@ __all__ = ["Property", "Signal", "delegated", "setters", "stored"]
 
 
 def stored(kind: Any, default: Any, changed: str = "") -> Any:
-    """A property that only keeps its value; `changed` names a method to call after it was set."""
+    """A property that only keeps its value (a list as a tuple); `changed` names a method to call after it was set."""
     key = object()
 
     def read(self: Any) -> Any:
         return self.__dict__.get(key, default)
 
     def write(self: Any, value: Any) -> None:
-        self.__dict__[key] = value
+        self.__dict__[key] = tuple(value) if isinstance(value, list) else value
         if changed:
             getattr(self, changed)()
 

@@ -87,7 +87,7 @@ def _number(widget: Any, kind: type, annotations: list, endless: float) -> Conne
     if step:
         widget.singleStep = step.value
     widget.minimum = -endless if low is None else low
-    widget.maximum = endless if high is None else high
+    widget.maximum = (endless - 1 if kind is int else endless) if high is None else high
     signal = "valueChanged(int)" if type(widget) in (qt.QSlider, qt.QSpinBox) else "valueChanged(double)"
     return _of_property(widget, signal, "value", kind)
 
@@ -120,34 +120,51 @@ def _button(widget: Any) -> Connector:
     return _of_property(widget, "toggled(bool)", "checked")
 
 
-def _node_selector(widget: Any, kind: type) -> Connector:
-    widget.nodeTypes = [kind.__name__]
+def _node_selector(widget: Any, kind: Any) -> Connector:
+    widget.nodeTypes = [one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,))]
     return Connector(widget, "currentNodeChanged(vtkMRMLNode*)", widget.currentNode, widget.setCurrentNode)
+
+
+def _text(widget: Any) -> Connector | None:
+    if type(widget) is qt.QLineEdit:
+        return _of_property(widget, "textChanged(QString)", "text")
+    if type(widget) is qt.QLabel:
+        return _of_property(widget, "", "text")
+    if type(widget) is qt.QTextEdit:
+        return Connector(widget, "textChanged()", widget.toPlainText, widget.setPlainText)
+    return None
+
+
+def _path(widget: Any, kind: type) -> Connector | None:
+    if type(widget) is ctk.ctkPathLineEdit:
+        return _of_property(widget, "currentPathChanged(QString)", "currentPath", kind)
+    if type(widget) is ctk.ctkDirectoryButton:
+        return _of_property(widget, "directoryChanged(QString)", "directory", kind)
+    return None
+
+
+def _check(widget: Any) -> Connector | None:
+    if type(widget) is qt.QCheckBox:
+        return _of_property(widget, "stateChanged(int)", "checked")
+    return _button(widget) if type(widget) in (qt.QPushButton, ctk.ctkCheckablePushButton) else None
 
 
 def _connector(widget: Any, kind: Any, annotations: list) -> Connector | None:
     cls = type(widget)
+    if cls is slicer.qMRMLNodeComboBox:
+        nodes = isinstance(kind, tuple) or (isinstance(kind, type) and issubclass(kind, slicer.vtkMRMLNode))
+        return _node_selector(widget, kind) if nodes else None
     if not isinstance(kind, type):
         return None
-    if kind is bool and cls in (qt.QCheckBox, qt.QPushButton, ctk.ctkCheckablePushButton):
-        return _of_property(widget, "stateChanged(int)", "checked") if cls is qt.QCheckBox else _button(widget)
-    if kind is int and cls in (qt.QSlider, qt.QSpinBox):
-        return _number(widget, kind, annotations, INT_LIMIT - 1)
-    if kind in (int, float) and cls in FLOAT_BOXES:
-        return _number(widget, kind, annotations, math.inf)
     if cls in (qt.QComboBox, ctk.ctkComboBox):
         return _combo_box(widget, kind, annotations)
-    if kind is str and cls in (qt.QLineEdit, qt.QLabel):
-        return _of_property(widget, "textChanged(QString)" if cls is qt.QLineEdit else "", "text")
-    if kind is str and cls is qt.QTextEdit:
-        return Connector(widget, "textChanged()", widget.toPlainText, widget.setPlainText)
-    if issubclass(kind, pathlib.PurePath) and cls is ctk.ctkPathLineEdit:
-        return _of_property(widget, "currentPathChanged(QString)", "currentPath", kind)
-    if issubclass(kind, pathlib.PurePath) and cls is ctk.ctkDirectoryButton:
-        return _of_property(widget, "directoryChanged(QString)", "directory", kind)
-    if issubclass(kind, slicer.vtkMRMLNode) and cls is slicer.qMRMLNodeComboBox:
-        return _node_selector(widget, kind)
-    return None
+    if kind is int and cls in (qt.QSlider, qt.QSpinBox):
+        return _number(widget, kind, annotations, INT_LIMIT)
+    if kind in (int, float):
+        return _number(widget, kind, annotations, math.inf) if cls in FLOAT_BOXES else None
+    if issubclass(kind, pathlib.PurePath):
+        return _path(widget, kind)
+    return {bool: _check, str: _text}.get(kind, lambda _: None)(widget)
 
 
 def create_connector(widget: Any, kind: Any, annotations: list) -> Connector:

@@ -78,8 +78,8 @@ class qMRMLCollapsibleButton(SceneWidget, ctkCollapsibleButton):
 class qMRMLNodeComboBox(qMRMLWidget):
     """Chooses a node of the scene.
 
-    As Slicer's: without "None" the last node is chosen when nothing else is, a removed node gives way to the last one left,
-    and the node types must be set before a node can be chosen.
+    As Slicer's: nothing is chosen until somebody chooses, not even the only node there is; a removed node gives way to
+    "None" where that is offered and to the last node left where it is not.
     """
 
     SIGNALS = (
@@ -117,9 +117,9 @@ class qMRMLNodeComboBox(qMRMLWidget):
     editEnabled = stored(bool, False, "_options_changed")
     showHidden = stored(bool, False, "_options_changed")
     showChildNodeTypes = stored(bool, True, "_options_changed")
-    hideChildNodeTypes = stored("QStringList", [], "_options_changed")
+    hideChildNodeTypes = stored("QStringList", (), "_options_changed")
     noneDisplay = stored(str, "None", "_options_changed")
-    nodeTypes = stored("QStringList", [], "_options_changed")
+    nodeTypes = stored("QStringList", (), "_options_changed")
     selectNodeUponCreation = stored(bool, True)
     baseName = stored(str, "")
     interactionNodeSingletonTag = stored(str, "")
@@ -174,7 +174,7 @@ class qMRMLNodeComboBox(qMRMLWidget):
             self._on_scene.add(self._scene, slicer.vtkMRMLScene.NodeRemovedEvent, lambda *_: self._options_changed())
             self._on_scene.add(self._scene, slicer.vtkMRMLScene.EndBatchProcessEvent, lambda *_: self._options_changed())
         self._fill()
-        self._choose(self._requested or self._current or self._fallback())
+        self._choose(self._requested or self._current)
         self._requested = ""
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
@@ -190,7 +190,7 @@ class qMRMLNodeComboBox(qMRMLWidget):
 
     def _options_changed(self) -> None:
         self._fill()
-        if self._current not in self._identifiers() and (self._current or not self.noneEnabled):
+        if self._current and self._current not in self._identifiers():
             self._choose(self._fallback())
 
     def _fallback(self) -> str:

@@ -24,9 +24,6 @@ from . import validators
 from .gui_connectors import PROPERTY, Decimals, SingleStep, create_connector
 from .validators import Validator
 
-RESERVED = """allParameters default isCached dataType getValue setValue connectGui connectParametersToGui disconnectGui
-    StartModify EndModify AddObserver RemoveObserver Modified parameterNode""".split()
-
 
 class Default:
     """The default of a parameter, as a value or made anew by `generator`."""
@@ -40,12 +37,17 @@ class Default:
 
 
 def split(annotated: Any) -> tuple[Any, list]:
-    """The plain type and its annotations; `Node | None` is Node."""
+    """The plain type and its annotations; a union of node classes (and None) is the tuple of the classes."""
     plain, *annotations = typing.get_args(annotated) if typing.get_origin(annotated) is typing.Annotated else (annotated,)
-    members = [one for one in typing.get_args(plain) if one is not types.NoneType]
-    if typing.get_origin(plain) in (typing.Union, types.UnionType) and len(members) == 1 and is_node(members[0]):
-        plain = members[0]
+    members = tuple(one for one in typing.get_args(plain) if one is not types.NoneType)
+    if typing.get_origin(plain) in (typing.Union, types.UnionType) and all(map(is_node, members)):
+        plain = members
     return plain, annotations
+
+
+def validators_in(annotations: list) -> list:
+    """The validators among annotations, as instances or classes."""
+    return [one for one in annotations if isinstance(one, Validator) or (isinstance(one, type) and issubclass(one, Validator))]
 
 
 def is_node(kind: Any) -> bool:
@@ -96,8 +98,9 @@ class NodeStorage:
 class ListStorage:
     """A list, element by element under `name.0`, `name.1` ..., its length under `name.len`."""
 
-    def __init__(self, element: Any) -> None:
-        self.element, self._length = element, TextStorage(int, 0)
+    def __init__(self, kind: Any) -> None:
+        self.element, self._length = storage(kind), TextStorage(int, 0)
+        self.validators = validators_in(split(kind)[1])
 
     @property
     def default(self) -> list:
@@ -106,6 +109,8 @@ class ListStorage:
     def check(self, value: Any) -> None:
         for one in value:
             self.element.check(one)
+            for validator in self.validators:
+                validator.validate(one)
 
     def write(self, node: Any, name: str, value: Any) -> None:
         with slicer.util.NodeModify(node):
@@ -154,6 +159,16 @@ class ObservedList(MutableSequence):
     def insert(self, index: int, value: Any) -> None:
         self._changed([*self._list[:index], value, *self._list[index:]])
 
+    def extend(self, values: Any) -> None:
+        self._changed([*self._list, *values])  # one change, not one for each
+
+    def __iadd__(self, values: Any) -> ObservedList:
+        self.extend(values)
+        return self
+
+    def sort(self, **options: Any) -> None:
+        self._changed(sorted(self._list, **options))
+
     def __repr__(self) -> str:
         return f"ObservedList({self._list})"
 
@@ -171,10 +186,11 @@ def storage(kind: Any) -> Any:
         return TextStorage(plain, plain())
     if isinstance(plain, type) and issubclass(plain, enum.Enum):
         return TextStorage(plain, next(iter(plain)), encode=lambda member: member.name, decode=lambda text: plain[text])
-    if is_node(plain):
+    if isinstance(plain, tuple) or is_node(plain):
         return NodeStorage(plain)
-    if typing.get_origin(plain) is list:
-        return ListStorage(storage(typing.get_args(plain)[0]))
+    element = typing.get_args(plain)[0] if typing.get_origin(plain) is list else None
+    if element and typing.get_origin(element) is not list:
+        return ListStorage(element)
     raise TypeError(f"the stand-in for Slicer keeps no parameters of type {kind}")
 
 
@@ -191,26 +207,27 @@ class Parameter:
     def __get__(self, wrapper: Any, owner: type | None = None) -> Any:
         if wrapper is None:
             return self
-        if not wrapper.parameterNode.HasParameter(self.name):
+        name = wrapper.prefix + self.name
+        if not wrapper.parameterNode.HasParameter(name):
             self.__set__(wrapper, self.default.value)
-        return self.storage.read(wrapper.parameterNode, self.name)
+        return self.storage.read(wrapper.parameterNode, name)
 
     def __set__(self, wrapper: Any, value: Any) -> None:
         self.storage.check(value)
         for validator in self.validators:
             validator.validate(value)
         with slicer.util.NodeModify(wrapper.parameterNode):
-            self.storage.write(wrapper.parameterNode, self.name, value)
+            self.storage.write(wrapper.parameterNode, wrapper.prefix + self.name, value)
 
 
 def _parameter(cls: type, name: str, kind: Any) -> Parameter:
-    if name in RESERVED:
+    if hasattr(Wrapper, name):
         raise ValueError(f"Cannot use reserved name '{name}' in a parameterNodeWrapper")
     _, annotations = split(kind)
     kept = storage(kind)
     written = next((one for one in annotations if isinstance(one, Default)), Default(kept.default))
     default = Default(vars(cls)[name]) if name in vars(cls) else written
-    return Parameter(name, kind, kept, [one for one in annotations if isinstance(one, Validator)], default)
+    return Parameter(name, kind, kept, validators_in(annotations), default)
 
 
 class Wrapper:
@@ -220,7 +237,7 @@ class Wrapper:
     _is_parameter_node_wrapper = True
 
     def __init__(self, parameterNode: Any, prefix: str | None = None) -> None:
-        self.parameterNode = parameterNode
+        self.parameterNode, self.prefix = parameterNode, prefix or ""
         self._connected: dict[int, tuple[dict, int]] = {}
         self._next_tag = 0
         self._showing = False
@@ -232,6 +249,9 @@ class Wrapper:
 
     def setValue(self, name: str, value: Any) -> None:
         setattr(self, self._known(name), value)
+
+    def isCached(self, name: str) -> bool:
+        return bool(self._known(name))
 
     def default(self, name: str) -> Default:
         return self.allParameters[self._known(name)].default

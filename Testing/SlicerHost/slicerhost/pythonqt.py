@@ -31,7 +31,8 @@ class QtProperty:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self.on_class if self.on_class is not None else self
-        return _read(instance, self.name)
+        value = _read(instance, self.name)
+        return tuple(value) if isinstance(value, list) else value
 
     def __set__(self, instance: Any, value: Any) -> None:
         try:
@@ -61,7 +62,7 @@ def normalized(signature: str) -> str:
 
 
 def has_signal(instance: Any, signature: str) -> bool:
-    """Whether Slicer's class has this signal. A class of this host names its MRML signals in `SIGNALS`: Python has no `vtkMRMLNode*`."""
+    """Whether Slicer's class has this signal; the host's classes list those with VTK types in `SIGNALS`."""
     declared = {normalized(signal) for cls in type(instance).__mro__ for signal in getattr(cls, "SIGNALS", ())}
     return signature in declared or instance.metaObject().indexOfSignal(signature) >= 0
 

@@ -121,6 +121,7 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
+        super(unittest.TestCase, self).__init__()  # unittest calls no further base; a mixin needs its own
         self.moduleTestNames = [name for name in dir(self) if name.startswith("test") and callable(getattr(self, name))]
 
     def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:

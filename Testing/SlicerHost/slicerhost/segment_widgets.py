@@ -100,7 +100,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
     def segmentCount(self) -> int:
         return self._table.rowCount
 
-    def _column(name: str) -> Any:  # noqa: N805 - used while the class is made
+    def _column(name: str) -> Any:
         column = COLUMNS.index(name)
         return Property(
             bool,

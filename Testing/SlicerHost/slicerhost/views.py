@@ -9,14 +9,28 @@ import vtk
 
 from .vtk_widget import VTKWidget
 
-SLICE_MANAGERS = """vtkMRMLVolumeGlyphSliceDisplayableManager vtkMRMLModelSliceDisplayableManager
-    vtkMRMLCrosshairDisplayableManager vtkMRMLOrientationMarkerDisplayableManager vtkMRMLRulerDisplayableManager
-    vtkMRMLSegmentationsDisplayableManager2D vtkMRMLMarkupsDisplayableManager
-    vtkMRMLColorLegendDisplayableManager""".split()
-THREED_MANAGERS = """vtkMRMLCameraDisplayableManager vtkMRMLViewDisplayableManager vtkMRMLModelDisplayableManager
-    vtkMRMLThreeDReformatDisplayableManager vtkMRMLCrosshairDisplayableManager3D
-    vtkMRMLOrientationMarkerDisplayableManager vtkMRMLRulerDisplayableManager vtkMRMLSegmentationsDisplayableManager3D
-    vtkMRMLMarkupsDisplayableManager vtkMRMLColorLegendDisplayableManager""".split()
+SLICE_MANAGERS = [
+    "vtkMRMLVolumeGlyphSliceDisplayableManager",
+    "vtkMRMLModelSliceDisplayableManager",
+    "vtkMRMLCrosshairDisplayableManager",
+    "vtkMRMLOrientationMarkerDisplayableManager",
+    "vtkMRMLRulerDisplayableManager",
+    "vtkMRMLSegmentationsDisplayableManager2D",
+    "vtkMRMLMarkupsDisplayableManager",
+    "vtkMRMLColorLegendDisplayableManager",
+]
+THREED_MANAGERS = [
+    "vtkMRMLCameraDisplayableManager",
+    "vtkMRMLViewDisplayableManager",
+    "vtkMRMLModelDisplayableManager",
+    "vtkMRMLThreeDReformatDisplayableManager",
+    "vtkMRMLCrosshairDisplayableManager3D",
+    "vtkMRMLOrientationMarkerDisplayableManager",
+    "vtkMRMLRulerDisplayableManager",
+    "vtkMRMLSegmentationsDisplayableManager3D",
+    "vtkMRMLMarkupsDisplayableManager",
+    "vtkMRMLColorLegendDisplayableManager",
+]
 
 
 def _managed(renderer: Any, factory: Any, names: list[str], logic: Any, schedule: Any) -> Any:
