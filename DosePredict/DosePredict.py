@@ -6,6 +6,7 @@ import time
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
@@ -13,6 +14,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
+from slicer.util import VTKObservationMixin
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Installed, the library and Resources lie beside this file; in a source tree they lie one folder up.
@@ -56,16 +58,62 @@ class DosePredict(ScriptedLoadableModule):
         parent.icon = qt.QIcon(os.path.join(HOME, "Resources", "Icons", "DosePredict.png"))
 
 
-class DosePredictWidget(ScriptedLoadableModuleWidget):
-    """The panel."""
+class DosePredictWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel, kept in step with scene and parameter node."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = self.panel = self._parameterNode = self._parameterNodeGuiTag = None
 
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
-        text = _("This panel is not built yet. Prediction works on the command line:")
-        label = qt.QLabel(f"{text}\n\ndosepredict predict CASE --out DIR")
-        label.wordWrap = True
-        self.layout.addWidget(label)
-        self.layout.addStretch(1)
+        from DosePredictLib.resources import resource
+        from DosePredictSlicer.panel import Panel
+
+        widget = slicer.util.loadUI(str(resource("UI", "DosePredict.ui")))
+        self.layout.addWidget(widget)
+        widget.setMRMLScene(slicer.mrmlScene)
+        self.logic = DosePredictLogic()
+        self.panel = Panel(slicer.util.childWidgetVariables(widget), self.logic.queue)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        slicer.app.connect("aboutToQuit()", self.logic.queue.end_now)
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        self.logic.queue.end_now()
+        slicer.app.disconnect("aboutToQuit()", self.logic.queue.end_now)
+        self.removeObservers()
+        self.setParameterNode(None)
+
+    def enter(self):
+        self.initializeParameterNode()
+
+    def exit(self):
+        self.setParameterNode(None)
+
+    def onSceneStartClose(self, caller, event):
+        self.logic.queue.end_now()
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, parameterNode):
+        """Connect the widgets with a parameter node, or with none."""
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.panel.refresh_soon)
+        self._parameterNode = parameterNode
+        if parameterNode:
+            self._parameterNodeGuiTag = parameterNode.connectGui(self.panel.ui)
+            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.panel.refresh_soon)
+        self.panel.set_parameters(parameterNode)
 
 
 class DosePredictLogic(ScriptedLoadableModuleLogic):
@@ -81,6 +129,11 @@ class DosePredictLogic(ScriptedLoadableModuleLogic):
         from DosePredictSlicer.prediction_queue import PredictionQueue
 
         self.queue = PredictionQueue()
+
+    def getParameterNode(self):
+        from DosePredictSlicer.parameters import DosePredictParameterNode
+
+        return DosePredictParameterNode(super().getParameterNode())
 
     def predict(self, ct, structures, planned=None, plan=None, names=None, prescription=None, **settings):
         """Predict the dose of one patient and wait for it, while Slicer stays alive; returns a DosePredictSlicer.result.Result.

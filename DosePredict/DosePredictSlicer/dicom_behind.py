@@ -27,7 +27,7 @@ def _remembered(node: Any) -> list[Path]:
 
 
 def _of_instances(node: Any) -> list[Path]:
-    database = slicer.dicomDatabase
+    database = getattr(slicer, "dicomDatabase", None)
     if database is None or not database.isOpen:
         return []
     found = (database.fileForInstance(uid) for uid in (node.GetAttribute(INSTANCES) or "").split())
@@ -36,7 +36,7 @@ def _of_instances(node: Any) -> list[Path]:
 
 def _of_series(node: Any) -> list[Path]:
     """Through the subject hierarchy, which knows a segmentation's SeriesInstanceUID."""
-    database = slicer.dicomDatabase
+    database = getattr(slicer, "dicomDatabase", None)
     hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
     item = hierarchy.GetItemByDataNode(node)
     uid = hierarchy.GetItemUID(item, slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMUIDName()) if item else ""

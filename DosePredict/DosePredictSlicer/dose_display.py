@@ -8,7 +8,7 @@ import slicer
 import vtk
 
 from . import dose_colors
-from .result import DIFFERENCE, ISODOSES, PREDICTED, UNCERTAINTY, Result
+from .result import DIFFERENCE, ISODOSES, PLANNED, PREDICTED, UNCERTAINTY, Result
 
 OPACITY = 0.45
 NOTABLE_GY = 2.0  # smaller differences are not coloured
@@ -21,6 +21,20 @@ def prepare(result: Result) -> None:
     _show(result, PREDICTED, dose_colors.wash, 0, dose_colors.WASH_END * prescription, dose_colors.WASH_FROM * prescription)
     _show(result, UNCERTAINTY, dose_colors.uncertainty, 0, 0.15 * prescription, 0.01 * prescription)
     _show(result, DIFFERENCE, dose_colors.difference, -0.2 * prescription, 0.2 * prescription, None)
+
+
+def dress_planned(result: Result) -> None:
+    """The planned dose in the colours of the predicted one, so that the two can be compared."""
+    planned, predicted = result.source(PLANNED), result.node(PREDICTED).GetDisplayNode()
+    if planned is None:
+        return
+    planned.CreateDefaultDisplayNodes()
+    display = planned.GetDisplayNode()
+    display.SetAndObserveColorNodeID(predicted.GetColorNodeID())
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(predicted.GetWindowLevelMin(), predicted.GetWindowLevelMax())
+    display.SetThreshold(predicted.GetLowerThreshold(), predicted.GetUpperThreshold())
+    display.SetApplyThreshold(True)
 
 
 def show_wash(volume: Any, *, opacity: float = OPACITY) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -70,6 +70,14 @@ class Patient:
                 " volume in the subject hierarchy, or choose no planned dose."
             )
         return dose_of(self.planned)
+
+    def wishing(self, names: Mapping[str, str], prescription: Mapping[str, float]) -> Patient:
+        """The same patient with other wishes; what was read from the scene is not read again."""
+        other = replace(self, names=names, prescription=prescription)
+        for key in ("volume", "structure_set", "reference"):
+            if key in self.__dict__:
+                other.__dict__[key] = self.__dict__[key]
+        return other
 
     @property
     def case(self) -> Case:

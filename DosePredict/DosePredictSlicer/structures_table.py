@@ -1,0 +1,99 @@
+"""The table of segments: what the model calls each, how sure that is, its volume, and the dose prescribed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from DosePredictLib.core import BODY, OARS, Structure
+from DosePredictLib.io.inspect import contour_volume_cc
+
+from .patient import Patient, prescription_of
+
+NAME, MODEL_NAME, HOW, VOLUME, DOSE = range(5)
+NOTHING = "—"
+
+
+class StructuresTable:
+    """Shows a patient's segments. on_name(segment, model name or "") and on_doses({segment: Gy}) tell what the user changed."""
+
+    def __init__(self, table: Any, on_name: Callable[[str, str], None], on_doses: Callable[[dict[str, float]], None]) -> None:
+        self._table, self._on_name, self._on_doses = table, on_name, on_doses
+        self._is_filling = False
+        table.setColumnCount(5)
+        table.setHorizontalHeaderLabels([_("Segment"), _("For the model"), _("Recognised"), _("cc"), _("Gy")])
+        table.verticalHeader().hide()
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(NAME, qt.QHeaderView.Stretch)
+        for column in (MODEL_NAME, HOW, VOLUME, DOSE):
+            header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+        table.connect("cellChanged(int,int)", self._cell_changed)
+
+    def show(self, patient: Patient | None, model_names: tuple[str, ...] = OARS) -> None:
+        """The segments of a patient, an empty table for None."""
+        structures = list(patient.structure_set) if patient else []
+        self._is_filling = True
+        try:
+            self._table.setRowCount(len(structures))
+            if patient:
+                self._fill(patient, structures, (BODY, *model_names))
+        finally:
+            self._is_filling = False
+
+    def _fill(self, patient: Patient, structures: list[Structure], model_names: tuple[str, ...]) -> None:
+        identified, prescription = patient.identified, prescription_of(patient)
+        names = {roi: name for name, roi in identified.names.items()}
+        doses = {target.roi: target for target in prescription.targets} if prescription else {}
+        for row, (structure, match) in enumerate(zip(structures, identified.matches, strict=True)):
+            target = doses.get(structure.name)
+            self._put(row, NAME, structure.name)
+            self._table.setCellWidget(row, MODEL_NAME, self._chooser(structure.name, names.get(structure.name, ""), model_names))
+            how = target.source if target else self._how(match)
+            self._put(row, HOW, how)
+            self._put(row, VOLUME, _volume(structure))
+            self._put(row, DOSE, f"{target.dose_gy:g}" if target else "", editable=True)
+
+    def _chooser(self, roi: str, current: str, model_names: tuple[str, ...]) -> Any:
+        chooser = qt.QComboBox()
+        for name in dict.fromkeys(("", *model_names, current)):
+            chooser.addItem(name or NOTHING, name)
+        chooser.setCurrentIndex(chooser.findData(current))
+        chooser.connect("activated(int)", lambda index: self._on_name(roi, chooser.itemData(index)))
+        return chooser
+
+    @staticmethod
+    def _how(match: Any) -> str:
+        words = {"exact": _("by name"), "synonym": _("by synonym"), "user": _("by you")}
+        if match.how == "suggestion":
+            return _("{name}? ({share:.0f} %)").format(name=match.model_name, share=100 * match.confidence)
+        return words.get(match.how, "")
+
+    def _put(self, row: int, column: int, text: str, *, editable: bool = False) -> None:
+        item = qt.QTableWidgetItem(text)
+        flags = qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable
+        item.setFlags(flags | qt.Qt.ItemIsEditable if editable else flags)
+        self._table.setItem(row, column, item)
+
+    def _cell_changed(self, _row: int, column: int) -> None:
+        if column == DOSE and not self._is_filling:
+            self._on_doses(self._doses())
+
+    def _doses(self) -> dict[str, float]:
+        """What stands in the column of doses; what is no number is no dose."""
+        found = {}
+        for row in range(self._table.rowCount):
+            text = self._table.item(row, DOSE).text().replace(",", ".").strip()
+            try:
+                found[self._table.item(row, NAME).text()] = float(text)
+            except ValueError:
+                continue
+        return found
+
+
+def _volume(structure: Structure) -> str:
+    if structure.occupancy is not None:
+        return f"{float(structure.occupancy.array.sum()) * structure.occupancy.grid.voxel_volume_cc:.1f}"
+    return f"{contour_volume_cc(structure):.1f}" if structure.contours else _("empty")
