@@ -61,6 +61,11 @@ def models_folder() -> Path:
     return Path(named).expanduser() if named else user_folder() / "models"
 
 
+def calibration_file(model_id: str) -> Path:
+    """Where this user's local calibration of a model is kept; it need not exist."""
+    return user_folder() / "calibrations" / f"{model_id}.json"
+
+
 def available() -> list[ModelInfo]:
     """All models, by id; the user's own stands before a shipped one of the same id. Raises ModelError for an unreadable card."""
     found = {model.id: model for model in (*_models_in(resource("Models"), True), *_models_in(models_folder(), False))}

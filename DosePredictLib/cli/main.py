@@ -19,6 +19,8 @@ COMMANDS = {
     "evaluate": "compare a predicted dose with a reference dose",
     "check-rtdose": "check RT Doses of any vendor against the standard and against CT, structures and plan",
     "send": "send DICOM files to a treatment planning system or archive",
+    "calibrate": "learn from your own plans how the model errs at your site",
+    "commission": "report how a model does over a folder of cases",
     "models": "list, show, verify and import models",
     "train": "train a model",
     "benchmark": "score a model on a public data set",

@@ -151,4 +151,9 @@ def _words(name: str, value: float, trained: Sequence[float], few: float, many: 
         place = f"{how} than in any of {patients}"
     else:
         place = f"{how} than in {share:.0f} % of {patients}" if share >= 50 else f"as in many of {patients}"
-    return f"{what} {value:.3g} {unit}".rstrip() + f", {place} ({low:.3g} to {high:.3g} {unit}".rstrip() + ")"
+    return f"{what} {_number(value)} {unit}".rstrip() + f", {place} ({_number(low)} to {_number(high)} {unit}".rstrip() + ")"
+
+
+def _number(value: float) -> str:
+    """Three digits, and never an exponent."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 0.001 else "0"
