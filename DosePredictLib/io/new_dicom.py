@@ -19,6 +19,7 @@ from ..core.prescription import Prescription
 RESEARCH_NOTICE = "PREDICTED DOSE - NOT FOR TREATMENT"
 PROGRAM = "DosePredict (research)"
 IMPLEMENTATION_NAME = "DOSEPREDICT"
+INSTANCE_CREATOR = generate_uid(entropy_srcs=[PROGRAM])  # the same in every file
 
 TEXT = ("LO", "LT", "PN", "SH", "ST", "UT")  # value representations that SpecificCharacterSet is about
 
@@ -38,6 +39,7 @@ WHERE_PRESENT = (
     "ClinicalTrialSponsorName", "ClinicalTrialProtocolID", "ClinicalTrialProtocolName", "ClinicalTrialSiteID",
     "ClinicalTrialSiteName", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID",
     "FrameOfReferenceUID", "PositionReferenceIndicator",
+    "InstitutionName",
 )  # fmt: skip
 
 
@@ -64,6 +66,7 @@ def new_dataset(sop_class: str, *, uid: str | None = None, created: datetime | N
     dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128), is_implicit_VR=False, is_little_endian=True)
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = date_and_time(created)
+    dataset.InstanceCreatorUID = INSTANCE_CREATOR
     return dataset
 
 
@@ -87,10 +90,16 @@ def copy_patient_and_study(source: Dataset, target: Dataset) -> None:
         if keyword not in target:
             setattr(target, keyword, None)
     if "SpecificCharacterSet" not in target:
-        _declare_character_set(target)
+        _declare_bytes(target)
 
 
-def _declare_character_set(dataset: Dataset) -> None:
+def declare_character_set(dataset: Dataset) -> None:
+    """UTF-8 for text beyond ASCII that was added where no repertoire is declared; in a declared one pydicom may write "?"."""
+    if "SpecificCharacterSet" not in dataset and not all(str(e.value).isascii() for e in dataset.iterall() if e.VR in TEXT):
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+
+
+def _declare_bytes(dataset: Dataset) -> None:
     """Name the repertoire of text beyond ASCII that came without one: UTF-8 where the bytes are that, else Latin-1; they stay."""
     texts = {e.keyword: str(e.value) for e in dataset if e.VR in TEXT and e.value and not str(e.value).isascii()}
     if not texts:
@@ -153,11 +162,11 @@ def decimals(values: Iterable[float] | np.ndarray) -> list[DSfloat]:
     return [decimal(float(value)) for value in values]
 
 
-def target_references(prescription: Prescription, rtstruct: Dataset | None) -> list[Dataset]:
+def target_references(prescription: Prescription | None, rtstruct: Dataset | None) -> list[Dataset]:
     """DoseReferenceSequence (PS3.3 C.8.8.10): one item a target, with its ROI where the structure set is known."""
     rois = {} if rtstruct is None else {str(r.ROIName): int(r.ROINumber) for r in reversed(rtstruct.StructureSetROISequence)}
     items = []
-    for number, target in enumerate(prescription.targets, 1):
+    for number, target in enumerate(prescription.targets if prescription else (), 1):
         item = Dataset()
         item.DoseReferenceNumber = number
         item.DoseReferenceUID = generate_uid()

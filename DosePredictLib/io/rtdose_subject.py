@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from pydicom.dataset import Dataset
 
-from .headers import decimal, items, text
+from .headers import decimal, items, read_header, text
 from .scan import DicomFile
 
 
@@ -45,9 +45,9 @@ class Subject:
         uids = [text(item, "ReferencedSOPInstanceUID") for item in items(self.dose, "ReferencedRTPlanSequence")]
         return [self.plans[uid] for uid in uids if uid in self.plans]
 
-    @property
+    @cached_property
     def family(self) -> list[tuple[str, Dataset]]:
         """What must be of the same patient, with a word for each."""
-        found = [("CT", self.ct[0].header)] if self.ct else []
+        found = [("CT", read_header(self.ct[0].path))] if self.ct else []
         found += [("structure set", self.rtstruct)] if self.rtstruct is not None else []
         return found + [("plan", plan) for plan in self.own_plans]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import RTDoseStorage
 
@@ -23,32 +22,54 @@ from .new_dicom import (
     add_series,
     copy_patient_and_study,
     date_and_time,
-    decimal,
-    decimals,
+    declare_character_set,
     new_dataset,
     reference,
     target_references,
 )
-from .rtplan_writer import stub_plan
+from .rtdose_dvh import DvhCurve, add_dvhs
+from .rtplan_writer import plan_label, stub_plan
 from .whole_files import FileToWrite, check_dose_file, check_plan_file, write_whole
 
-__all__ = ["PROFILES", "DvhCurve", "Provenance", "WrittenFiles", "predicted_dose", "write_rtdose"]
+__all__ = ["PROFILES", "DvhCurve", "Export", "Provenance", "WrittenFiles", "predicted_dose", "write_rtdose"]
 
 PROFILES = ("stub-plan", "plan", "overview")
-SERIES_NUMBER = 9001
-LONGEST_DVH = 60_000  # characters; a decimal string element holds 65 534
+FIRST_SERIES = 9001
 
 
 @dataclass(frozen=True, eq=False)
-class DvhCurve:
-    """A cumulative dose-volume histogram: volume_cc[n] receives at least n * bin_gy."""
+class Export:
+    """Everything a dose is written with, beside the dose itself.
 
-    roi_number: int
-    bin_gy: float
-    volume_cc: np.ndarray
-    minimum_gy: float
-    maximum_gy: float
-    mean_gy: float
+    ct_header: a slice of the planning CT; patient, study and frame of reference are copied from it.
+    profile: what the dose hangs on: "stub-plan" (written beside it), "plan" (``plan_header``, which stays where it is) or
+    "overview" (none). bits: 32 or 16. number: the how-manieth predicted dose of its study, from 1 on.
+    dvhs: stored only together with ``rtstruct_header``, whose ROI numbers they use.
+    Raises InputError for a profile that is unknown or lacks its plan, and for headers that do not fit together.
+    """
+
+    ct_header: Dataset
+    provenance: Provenance
+    profile: str = "stub-plan"
+    bits: int = 32
+    number: int = 1
+    prescription: Prescription | None = None
+    plan_header: Dataset | None = None
+    rtstruct_header: Dataset | None = None
+    dvhs: Sequence[DvhCurve] = ()
+    created: datetime = field(default_factory=datetime.now)
+
+    def __post_init__(self) -> None:
+        if self.profile not in PROFILES:
+            raise InputError(f"The export profile '{self.profile}' is not known; choose one of {', '.join(PROFILES)}.")
+        if self.profile == "plan" and self.plan_header is None:
+            raise InputError("The export profile 'plan' needs an RTPLAN to refer to and none was found; choose 'stub-plan'.")
+        study, frame = (self.ct_header.get(keyword) for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"))
+        if self.plan_header is not None and self.plan_header.get("StudyInstanceUID") not in (None, study):
+            raise DicomError("The RTPLAN belongs to another study than the planning CT; choose the profile 'stub-plan'.")
+        drawn = [] if self.rtstruct_header is None else self.rtstruct_header.get("ReferencedFrameOfReferenceSequence") or []
+        if any(item.get("FrameOfReferenceUID") not in (None, frame) for item in drawn):
+            raise GeometryError("The structure set lies in another frame of reference than the planning CT; export both again.")
 
 
 @dataclass(frozen=True)
@@ -57,117 +78,81 @@ class WrittenFiles:
     plan: Path | None = None
 
 
-def write_rtdose(
-    folder: Path | str,
-    dose: DoseGrid,
-    *,
-    ct_header: Dataset,
-    provenance: Provenance,
-    profile: str = "stub-plan",
-    bits: int = 32,
-    prescription: Prescription | None = None,
-    plan_header: Dataset | None = None,
-    rtstruct_header: Dataset | None = None,
-    dvhs: Sequence[DvhCurve] = (),
-) -> WrittenFiles:
+def write_rtdose(folder: Path | str, dose: DoseGrid, export: Export) -> WrittenFiles:
     """Write RD.<uid>.dcm, and RP.<uid>.dcm for the profile "stub-plan", into a folder, whole or not at all.
 
-    ct_header: a slice of the planning CT; patient, study and frame of reference are copied from it.
-    profile: what the dose hangs on: "stub-plan", "plan" (``plan_header``, which stays where it is) or "overview" (no plan).
-    dvhs: stored only together with ``rtstruct_header``, whose ROI numbers they use.
-    Raises InputError for headers that do not fit together, OutputError where the files cannot be written; none is left then.
+    Raises OutputError where the files cannot be written or read back differently; none is left then.
     """
-    stub = None
-    if profile == "stub-plan":
-        stub = stub_plan(ct_header=ct_header, prescription=prescription, provenance=provenance, rtstruct_header=rtstruct_header)
-    dataset = predicted_dose(
-        dose, ct_header=ct_header, provenance=provenance, profile=profile, bits=bits, prescription=prescription,
-        plan=stub or plan_header, rtstruct_header=rtstruct_header, dvhs=dvhs,
-    )  # fmt: skip
+    plan = _new_stub_plan(export) if export.profile == "stub-plan" else export.plan_header
+    dataset = predicted_dose(dose, export, plan)
     dose_path = Path(folder) / f"RD.{dataset.SOPInstanceUID}.dcm"
     files: list[FileToWrite] = [(dose_path, dataset, partial(check_dose_file, dose=dose))]
-    if stub is None:
+    if not isinstance(plan, FileDataset):  # the clinic's own plan, or none
         write_whole(files)
         return WrittenFiles(dose_path)
-    plan_path = Path(folder) / f"RP.{stub.SOPInstanceUID}.dcm"
-    write_whole([*files, (plan_path, stub, partial(check_plan_file, plan=stub))])
+    plan_path = Path(folder) / f"RP.{plan.SOPInstanceUID}.dcm"
+    write_whole([(plan_path, plan, partial(check_plan_file, plan=plan)), *files])
     return WrittenFiles(dose_path, plan_path)
 
 
-def predicted_dose(
-    dose: DoseGrid,
-    *,
-    ct_header: Dataset,
-    provenance: Provenance,
-    profile: str = "stub-plan",
-    bits: int = 32,
-    prescription: Prescription | None = None,
-    plan: Dataset | None = None,
-    rtstruct_header: Dataset | None = None,
-    dvhs: Sequence[DvhCurve] = (),
-    created: datetime | None = None,
-) -> FileDataset:
-    """The data set of a predicted dose; arguments as for ``write_rtdose``, ``plan`` is the one it refers to."""
-    created = created or datetime.now()
-    _check_links(ct_header, rtstruct_header, plan, profile)
-    dataset = new_dataset(RTDoseStorage, created=created)
-    copy_patient_and_study(ct_header, dataset)
-    add_series(dataset, "RTDOSE", SERIES_NUMBER, RESEARCH_NOTICE, created)
-    add_equipment(dataset, provenance, created)
-    _mark_as_predicted(dataset, provenance, created)
-    add_dose_image(dataset, dose, bits)
-    if profile == "overview":
-        _add_overview(dataset, prescription, rtstruct_header)
+def predicted_dose(dose: DoseGrid, export: Export, plan: Dataset | None) -> FileDataset:
+    """The data set of a predicted dose that refers to ``plan``; to none with the profile "overview"."""
+    dataset = new_dataset(RTDoseStorage, created=export.created)
+    copy_patient_and_study(export.ct_header, dataset)
+    add_series(dataset, "RTDOSE", FIRST_SERIES + 2 * (export.number - 1), RESEARCH_NOTICE, export.created)
+    add_equipment(dataset, export.provenance, export.created)
+    _mark_as_predicted(dataset, export)
+    add_dose_image(dataset, dose, export.bits)
+    if export.profile == "overview":
+        _add_overview(dataset, export)
     else:
         dataset.DoseSummationType = "PLAN"
-        dataset.ReferencedRTPlanSequence = [reference(plan)]  # type: ignore[arg-type]
-    if dvhs and rtstruct_header is not None:  # one without the other is an error of the RT DVH module
-        dataset.ReferencedStructureSetSequence = [reference(rtstruct_header)]
-        dataset.DVHSequence = [_dvh_item(curve) for curve in dvhs]
+        dataset.ReferencedRTPlanSequence = [reference(plan)]
+    if export.rtstruct_header is not None:
+        add_dvhs(dataset, export.dvhs, export.rtstruct_header)
+    declare_character_set(dataset)
     return dataset
 
 
-def _check_links(ct: Dataset, rtstruct: Dataset | None, plan: Dataset | None, profile: str) -> None:
-    """Everything must be about the same patient space."""
-    if profile not in PROFILES:
-        raise InputError(f"The export profile '{profile}' is not known; choose one of {', '.join(PROFILES)}.")
-    if profile == "plan" and plan is None:
-        raise InputError("The export profile 'plan' needs an RTPLAN to refer to and none was found; choose 'stub-plan'.")
-    if plan is not None and plan.get("StudyInstanceUID") not in (None, ct.get("StudyInstanceUID")):
-        raise DicomError("The RTPLAN belongs to another study than the planning CT; choose the profile 'stub-plan'.")
-    for item in [] if rtstruct is None else rtstruct.get("ReferencedFrameOfReferenceSequence") or []:
-        if item.get("FrameOfReferenceUID") not in (None, ct.get("FrameOfReferenceUID")):
-            raise GeometryError("The structure set lies in another frame of reference than the planning CT; export both again.")
+def _new_stub_plan(export: Export) -> FileDataset:
+    return stub_plan(
+        ct_header=export.ct_header,
+        prescription=export.prescription,
+        provenance=export.provenance,
+        rtstruct_header=export.rtstruct_header,
+        number=export.number,
+        created=export.created,
+    )
 
 
-def _mark_as_predicted(dataset: Dataset, provenance: Provenance, created: datetime) -> None:
+def _mark_as_predicted(dataset: Dataset, export: Export) -> None:
     """Wherever a treatment planning system may show a text."""
-    dataset.ContentDate, dataset.ContentTime = date_and_time(created)
+    dataset.ContentDate, dataset.ContentTime = date_and_time(export.created)
     dataset.ImageType = ["DERIVED", "SECONDARY"]
     dataset.ImageComments = f"{RESEARCH_NOTICE}. Estimate of a neural network; recalculate in a commissioned system."
-    model = f"{provenance.model_id} {provenance.model_version}"
+    model = f"{export.provenance.model_id} {export.provenance.model_version}"
     dataset.DerivationDescription = f"Predicted by {model} from CT, contours and prescription"
     dataset.DoseComment = RESEARCH_NOTICE
     dataset.ContentQualification = "RESEARCH"
     dataset.TissueHeterogeneityCorrection = "IMAGE"  # the doses learned from were calculated on CT
 
 
-def _add_overview(dataset: Dataset, prescription: Prescription | None, rtstruct: Dataset | None) -> None:
-    """DoseSummationType PLAN_OVERVIEW (PS3.3 C.8.8.3, since 2017): a dose without a plan object."""
+def _add_overview(dataset: Dataset, export: Export) -> None:
+    """DoseSummationType PLAN_OVERVIEW: a dose without a plan object (PS3.3 C.8.8.3; types as of 2023b)."""
     dataset.DoseSummationType = "PLAN_OVERVIEW"
     item = Dataset()
     item.PlanOverviewIndex = 1
-    item.RTPlanLabel = "AI_PRED_NO_TX"
-    item.NumberOfFractionsIncluded = None
-    item.PrescriptionOverviewSequence = [] if prescription is None else _prescribed(prescription, rtstruct)
-    if rtstruct is not None:
-        item.ReferencedStructureSetSequence = [reference(rtstruct)]
+    item.RTPlanLabel = plan_label(export.number)
+    item.TreatmentSite, item.TreatmentSiteCodeSequence = None, []  # type 2: there, not known
+    item.PrescriptionOverviewSequence = _prescribed(export)
+    if export.rtstruct_header is not None:
+        item.ReferencedStructureSetSequence = [reference(export.rtstruct_header)]
     dataset.PlanOverviewSequence = [item]
 
 
-def _prescribed(prescription: Prescription, rtstruct: Dataset | None) -> list[Dataset]:
+def _prescribed(export: Export) -> list[Dataset]:
     items = []
-    for target in target_references(prescription, rtstruct):
+    for target in target_references(export.prescription, export.rtstruct_header):
         item = Dataset()
         item.EntityLongLabel = target.DoseReferenceDescription
         item.TotalPrescriptionDose = float(target.TargetPrescriptionDose)
@@ -175,22 +160,3 @@ def _prescribed(prescription: Prescription, rtstruct: Dataset | None) -> list[Da
             item.ReferencedROINumber = target.ReferencedROINumber
         items.append(item)
     return items
-
-
-def _dvh_item(curve: DvhCurve) -> Dataset:
-    """PS3.3 C.8.8.4: pairs of bin width in Gy and the volume at or above the bin's start."""
-    roi = Dataset()
-    roi.DVHROIContributionType = "INCLUDED"
-    roi.ReferencedROINumber = curve.roi_number
-    item = Dataset()
-    item.DVHReferencedROISequence = [roi]
-    item.DVHType, item.DoseUnits, item.DoseType = "CUMULATIVE", "GY", "PHYSICAL"
-    item.DVHDoseScaling, item.DVHVolumeUnits = decimal(1), "CM3"
-    item.DVHNumberOfBins = len(curve.volume_cc)
-    volumes = [f"{volume:.6g}" for volume in curve.volume_cc]
-    width = str(decimal(curve.bin_gy))
-    if sum(map(len, volumes)) + len(volumes) * (len(width) + 2) > LONGEST_DVH:
-        raise InputError(f"A dose-volume histogram of {len(volumes)} bins does not fit into an RT Dose; use wider bins.")
-    item.DVHData = [text for volume in volumes for text in (width, volume)]
-    item.DVHMinimumDose, item.DVHMaximumDose, item.DVHMeanDose = decimals((curve.minimum_gy, curve.maximum_gy, curve.mean_gy))
-    return item

@@ -15,13 +15,14 @@ from .new_dicom import (
     add_series,
     copy_patient_and_study,
     date_and_time,
+    declare_character_set,
     new_dataset,
     reference,
     target_references,
 )
 
-LABEL = "AI_PRED_NO_TX"  # RTPlanLabel is a short string: 16 characters
-SERIES_NUMBER = 9000
+LABEL = "AI_PRED_NO_TX"
+FIRST_SERIES = 9000
 
 
 def stub_plan(
@@ -30,28 +31,36 @@ def stub_plan(
     prescription: Prescription | None,
     provenance: Provenance,
     rtstruct_header: Dataset | None = None,
+    number: int = 1,
     created: datetime | None = None,
 ) -> FileDataset:
     """An RT Plan (PS3.3 A.20) without beams: intent RESEARCH, UNAPPROVED, the prescriptions as dose references.
 
     rtstruct_header: the structure set the prescriptions' targets are in; without it they are named, not numbered.
+    number: the how-manieth stub plan of its study, from 1 on.
     """
     created = created or datetime.now()
     plan = new_dataset(RTPlanStorage, created=created)
     copy_patient_and_study(ct_header, plan)
-    add_series(plan, "RTPLAN", SERIES_NUMBER, RESEARCH_NOTICE, created)
+    add_series(plan, "RTPLAN", FIRST_SERIES + 2 * (number - 1), RESEARCH_NOTICE, created)
     add_equipment(plan, provenance, created)
     _add_general_plan(plan, rtstruct_header, created)
+    plan.RTPlanLabel = plan_label(number)
     if prescription is not None:
         plan.DoseReferenceSequence = target_references(prescription, rtstruct_header)
     plan.FractionGroupSequence = [_no_beams()]
     plan.ApprovalStatus = "UNAPPROVED"
+    declare_character_set(plan)
     return plan
+
+
+def plan_label(number: int) -> str:
+    """RTPlanLabel is a short string: 16 characters suffice up to 99."""
+    return LABEL if number == 1 else f"{LABEL}_{number}"
 
 
 def _add_general_plan(plan: Dataset, rtstruct: Dataset | None, created: datetime) -> None:
     """PS3.3 C.8.8.9."""
-    plan.RTPlanLabel = LABEL
     plan.RTPlanName = RESEARCH_NOTICE
     plan.RTPlanDescription = "Holds a dose predicted by a neural network. No beams. Research only, not for treatment."
     plan.RTPlanDate, plan.RTPlanTime = date_and_time(created)

@@ -80,7 +80,7 @@ def predict(job: Job) -> None:
     job.begin("write")
     dose = on_wanted_grid(sampled.prediction, patient.case, job.request.grid)
     check(dose, patient.case.prescription)
-    write_dose(job, patient, dose, sampled, card)
+    write_dose(job, patient, dose, sampled, rasters, card)
     job.begin("report")
     write_reports(job, patient, dose, sampled, rasters, card, domain)
 
@@ -175,10 +175,11 @@ def check(dose: DoseGrid, prescription: Prescription) -> None:
         raise OutputError("The predicted dose is zero everywhere and was thrown away; check the targets and the body contour.")
 
 
-def write_dose(job: Job, patient: DicomCase, dose: DoseGrid, sampled: Sampled, card: dict[str, Any]) -> None:
+def write_dose(job: Job, patient: DicomCase, dose: DoseGrid, sampled: Sampled, rasters: Rasters, card: dict[str, Any]) -> None:
     """As RTDOSE; for a case from 3D Slicer, which writes its DICOM itself, as volumes for the scene."""
-    from ..io.rtdose_writer import Provenance, write_rtdose
+    from ..io.rtdose_writer import Export, Provenance, write_rtdose
     from . import scene
+    from .histograms import dvh_curves
 
     if patient.ct_header is None:
         scene.write(job.folder.output, patient.case, dose, sampled.prediction.spread)
@@ -189,16 +190,16 @@ def write_dose(job: Job, patient: DicomCase, dose: DoseGrid, sampled: Sampled, c
         weights_sha256=card["weights_sha256"],
         software_version=__version__,
     )
-    write_rtdose(
-        job.folder.output,
-        dose,
+    export = Export(
         ct_header=patient.ct_header,
         provenance=provenance,
         profile=job.request.profile,
         prescription=patient.case.prescription,
         plan_header=plan_header(patient) if job.request.profile == "plan" else None,
         rtstruct_header=patient.rtstruct_header,
+        dvhs=dvh_curves(dose, rasters, patient.case),
     )
+    write_rtdose(job.folder.output, dose, export)
 
 
 def plan_header(patient: DicomCase) -> Dataset | None:

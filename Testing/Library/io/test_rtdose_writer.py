@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from DosePredictLib.core import DicomError, DoseGrid, GeometryError, Grid, InputError, OutputError, Prescription, Target
 from DosePredictLib.io import whole_files
 from DosePredictLib.io.new_dicom import decimal
-from DosePredictLib.io.rtdose_writer import DvhCurve, Provenance, write_rtdose
+from DosePredictLib.io.rtdose_writer import DvhCurve, Export, Provenance, write_rtdose
 
 WEIGHTS = "0123456789abcdef" * 4
 PROVENANCE = Provenance("dosediff", "1.0.0", WEIGHTS, "0.1.0", training_data="OpenKBP")
@@ -72,14 +72,14 @@ def dose_in(orientation: str = "HFS") -> DoseGrid:
 
 
 def written(folder: Path, dose: DoseGrid, ct: Dataset, **options) -> tuple[Dataset, Dataset | None]:
-    files = write_rtdose(folder, dose, ct_header=ct, provenance=PROVENANCE, prescription=PRESCRIPTION, **options)
+    files = write_rtdose(folder, dose, Export(ct, PROVENANCE, prescription=PRESCRIPTION, **options))
     return pydicom.dcmread(files.dose), None if files.plan is None else pydicom.dcmread(files.plan)
 
 
 @pytest.mark.parametrize("orientation", DIRECTIONS)
 def test_an_independent_reader_finds_every_voxel_where_it_was(orientation: str, tmp_path: Path, ct_header: Dataset) -> None:
     dose = dose_in(orientation)
-    image = sitk.ReadImage(str(write_rtdose(tmp_path, dose, ct_header=ct_header, provenance=PROVENANCE).dose))
+    image = sitk.ReadImage(str(write_rtdose(tmp_path, dose, Export(ct_header, PROVENANCE)).dose))
     hottest = np.unravel_index(int(sitk.GetArrayFromImage(image).argmax()), dose.gray.shape)[::-1]
     place = image.TransformIndexToPhysicalPoint([int(n) for n in hottest])
     assert place == pytest.approx(dose.grid.to_world(np.array(MARKER)), abs=1e-4)
@@ -190,7 +190,7 @@ def test_undeclared_bytes_beyond_ascii_are_declared_and_kept(tmp_path: Path, ct_
     for encoding, expected in (("utf-8", "ISO_IR 192"), ("latin-1", "ISO_IR 100")):
         raw = "Müller^Jörg".encode(encoding)
         ct_header.PatientName = raw.decode("latin-1")  # how pydicom shows bytes without a declared repertoire
-        files = write_rtdose(tmp_path, dose_in(), ct_header=ct_header, provenance=PROVENANCE)
+        files = write_rtdose(tmp_path, dose_in(), Export(ct_header, PROVENANCE))
         assert raw in files.dose.read_bytes()
         file = pydicom.dcmread(files.dose)
         assert (file.SpecificCharacterSet, str(file.PatientName)) == (expected, "Müller^Jörg")
@@ -223,7 +223,7 @@ def test_the_stub_plan_is_the_one_the_dose_refers_to_and_prescribes(
 
 
 def test_file_names_carry_nothing_of_the_patient(tmp_path: Path, ct_header: Dataset) -> None:
-    files = write_rtdose(tmp_path, dose_in(), ct_header=ct_header, provenance=PROVENANCE)
+    files = write_rtdose(tmp_path, dose_in(), Export(ct_header, PROVENANCE))
     assert files.plan is not None
     assert files.dose.name == f"RD.{pydicom.dcmread(files.dose).SOPInstanceUID}.dcm"
     assert files.plan.name == f"RP.{pydicom.dcmread(files.plan).SOPInstanceUID}.dcm"
@@ -316,7 +316,7 @@ def test_nothing_is_left_when_the_disk_fails(
 
     monkeypatch.setattr(os, step, failing)
     with pytest.raises(OutputError, match="No space left on device"):
-        write_rtdose(tmp_path, dose_in(), ct_header=ct_header, provenance=PROVENANCE)
+        write_rtdose(tmp_path, dose_in(), Export(ct_header, PROVENANCE))
     assert not list(tmp_path.iterdir())
 
 
@@ -325,23 +325,23 @@ def test_nothing_is_left_when_the_file_reads_back_differently(
 ) -> None:
     monkeypatch.setattr(whole_files, "decode", lambda dataset: dose_in().gray + 1e-3)
     with pytest.raises(OutputError, match="read back"):
-        write_rtdose(tmp_path, dose_in(), ct_header=ct_header, provenance=PROVENANCE)
+        write_rtdose(tmp_path, dose_in(), Export(ct_header, PROVENANCE))
     assert not list(tmp_path.iterdir())
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path, ct_header: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("DosePredictLib.io.new_dicom.generate_uid", lambda: "1.2.3.99")
-    first = write_rtdose(tmp_path, dose_in(), ct_header=ct_header, provenance=PROVENANCE)
+    first = write_rtdose(tmp_path, dose_in(), Export(ct_header, PROVENANCE))
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(OutputError, match="never overwritten"):
-        write_rtdose(tmp_path, dose_in("FFS"), ct_header=ct_header, provenance=PROVENANCE)
+        write_rtdose(tmp_path, dose_in("FFS"), Export(ct_header, PROVENANCE))
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert first.dose in before
 
 
 def test_a_folder_that_is_not_there_is_one_sentence_without_its_path(tmp_path: Path, ct_header: Dataset) -> None:
     with pytest.raises(OutputError, match="could not be written to the folder absent") as caught:
-        write_rtdose(tmp_path / "absent", dose_in(), ct_header=ct_header, provenance=PROVENANCE)
+        write_rtdose(tmp_path / "absent", dose_in(), Export(ct_header, PROVENANCE))
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -352,7 +352,7 @@ def test_a_folder_that_is_not_there_is_one_sentence_without_its_path(tmp_path: P
 def test_a_ct_without_the_links_is_refused(keyword: str, tmp_path: Path, ct_header: Dataset) -> None:
     del ct_header[keyword]
     with pytest.raises(DicomError, match=keyword):
-        write_rtdose(tmp_path, dose_in(), ct_header=ct_header, provenance=PROVENANCE)
+        write_rtdose(tmp_path, dose_in(), Export(ct_header, PROVENANCE))
     assert not list(tmp_path.iterdir())
 
 
@@ -361,9 +361,9 @@ def test_a_structure_set_of_another_frame_is_refused(tmp_path: Path, ct_header: 
     frame.FrameOfReferenceUID = "1.2.3.55"
     rtstruct.ReferencedFrameOfReferenceSequence = [frame]
     with pytest.raises(GeometryError, match="another frame of reference"):
-        write_rtdose(tmp_path, dose_in(), ct_header=ct_header, provenance=PROVENANCE, rtstruct_header=rtstruct)
+        write_rtdose(tmp_path, dose_in(), Export(ct_header, PROVENANCE, rtstruct_header=rtstruct))
 
 
 def test_the_profile_plan_without_a_plan_is_refused(tmp_path: Path, ct_header: Dataset) -> None:
     with pytest.raises(InputError, match="stub-plan"):
-        write_rtdose(tmp_path, dose_in(), ct_header=ct_header, provenance=PROVENANCE, profile="plan")
+        write_rtdose(tmp_path, dose_in(), Export(ct_header, PROVENANCE, profile="plan"))

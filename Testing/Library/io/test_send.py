@@ -22,7 +22,7 @@ from DosePredictLib.cli.main import main
 from DosePredictLib.core import DoseGrid, Grid, InputError, OutputError
 from DosePredictLib.io import send as sending
 from DosePredictLib.io.new_dicom import Provenance
-from DosePredictLib.io.rtdose_writer import write_rtdose
+from DosePredictLib.io.rtdose_writer import Export, write_rtdose
 from DosePredictLib.io.send import Node, Tls, send
 
 pynetdicom = pytest.importorskip("pynetdicom", reason="pynetdicom (extra 'network') is not installed")
@@ -36,7 +36,7 @@ def files(tmp_path: Path, ct_header: pydicom.Dataset) -> list[Path]:
     dose = DoseGrid(np.random.default_rng(3).random(grid.shape) * 70, grid)
     folder = tmp_path / "export"
     folder.mkdir()
-    written = write_rtdose(folder, dose, ct_header=ct_header, provenance=Provenance("dosediff", "1", "0" * 64, "0.1"))
+    written = write_rtdose(folder, dose, Export(ct_header, Provenance("dosediff", "1", "0" * 64, "0.1")))
     assert written.plan is not None
     return [written.plan, written.dose]
 
