@@ -13,7 +13,7 @@ from ..core.errors import GeometryError, InputError
 from ..core.prescription import Prescription
 from ..core.volumes import DoseGrid
 from . import choose as choosing
-from .checks import check_frame, dose_warnings, target_warnings
+from .checks import check_frame, ct_warnings, dose_warnings, target_warnings
 from .ct import read_ct, stack
 from .headers import read_header
 from .identify import identify
@@ -64,7 +64,7 @@ def load_case(
     structures = struct.structures
     plan = read_rtplan(choice.plan.path) if choice.plan else None
     wanted = find_prescription(structures, plan, prescription)
-    doubts = target_warnings(wanted.prescription, structures, grid)
+    doubts = [*ct_warnings(struct, slices), *struct.warnings, *target_warnings(wanted.prescription, structures, grid)]
     organs = identify(structures, names)
     planned = _planned_dose(choice, plan, wanted.prescription, reference)
     case = Case(read_ct(slices), structures, wanted.prescription, organs.names, planned.dose)

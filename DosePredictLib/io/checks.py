@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..core.errors import GeometryError
 from ..core.grid import Grid
 from ..core.prescription import Prescription
 from ..core.structures import Structure, StructureSet
+from .headers import text
 from .rtdose import MAXIMUM, RtDose
 from .rtplan import Plan
 from .rtstruct import RtStruct
@@ -18,6 +22,21 @@ def check_frame(struct: RtStruct, ct: DicomFile) -> None:
     """Raises GeometryError where the contours are not drawn in the frame of reference of the CT."""
     if ct.frame_of_reference and struct.frames_of_reference and ct.frame_of_reference not in struct.frames_of_reference:
         raise GeometryError("The structure set has another frame of reference than the CT; choose the CT it was drawn on.")
+
+
+def ct_warnings(struct: RtStruct, slices: Sequence[DicomFile]) -> list[str]:
+    """Slices the structure set was drawn on and that are not here, and slices with a rescale of their own."""
+    warnings = []
+    missing = set(struct.image_uids) - {file.uid for file in slices}
+    if missing and len(missing) < len(set(struct.image_uids)):
+        warnings.append(
+            f"{len(missing)} of the {len(set(struct.image_uids))} CT slices the structure set was drawn on are missing;"
+            " check that the CT is complete."
+        )
+    rescales = Counter((text(file.header, "RescaleSlope"), text(file.header, "RescaleIntercept")) for file in slices)
+    if len(rescales) > 1:
+        warnings.append("The CT slices have different RescaleSlope or RescaleIntercept; check the HU.")
+    return warnings
 
 
 def target_warnings(prescription: Prescription, structures: StructureSet, grid: Grid) -> list[str]:

@@ -8,18 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from pydicom.dataset import Dataset
 
 from ..core.errors import DicomError, GeometryError
 from ..core.grid import Grid
 from ..core.volumes import Volume
 from .geometry import patient_axes, plane_grid
-from .headers import integer, numbers
+from .headers import integer, numbers, read_whole, text
 from .scan import DicomFile
 
 POSITION_MM = 0.01  # slices nearer than this are at one position
 STEP_SHARE = 0.1  # of the median step: what rounding positions to 0.1 mm may change
 TILT = 2e-3  # 0.1 degrees, as a sine
 DECODERS = 2
+HIGHEST_HU = 70_000  # 16 bits, and what an extended scale of metal reaches
+PIXEL_FORMAT = ("BitsAllocated", "BitsStored", "PixelRepresentation")
 
 
 def read_ct(slices: Sequence[DicomFile]) -> Volume:
@@ -66,6 +69,8 @@ def _common_plane(slices: Sequence[DicomFile]) -> np.ndarray:
             raise GeometryError(f"The CT slices have different pixel spacings ({name} differs); choose one reconstruction.")
         if _size(other) != size:
             raise GeometryError(f"The CT slices have different sizes ({name} differs); choose one reconstruction.")
+        if _pixel_format(other) != _pixel_format(first):
+            raise DicomError(f"The CT slices have different pixel formats ({name} differs); export the series again.")
     if np.abs(axes[:, 2]).max() < 1 - TILT**2 / 2:
         raise GeometryError(
             "The CT slices are oblique or tilted (their normal is no patient axis); export an axial series without tilt."
@@ -75,6 +80,10 @@ def _common_plane(slices: Sequence[DicomFile]) -> np.ndarray:
 
 def _size(file: DicomFile) -> tuple[int, int]:
     return integer(file.header, "Rows"), integer(file.header, "Columns")
+
+
+def _pixel_format(file: DicomFile) -> tuple[str, ...]:
+    return tuple(text(file.header, keyword) for keyword in PIXEL_FORMAT)
 
 
 def _check_steps(along: np.ndarray) -> None:
@@ -104,8 +113,26 @@ def _check_tilt(positions: np.ndarray, axes: np.ndarray) -> None:
 
 def _decode(path: Path) -> np.ndarray:
     """One slice in HU, float32 [j, i]."""
+    dataset = read_whole(path)
     try:
-        image = sitk.ReadImage(str(path), sitk.sitkFloat32, imageIO="GDCMImageIO")
-    except RuntimeError:
+        hounsfield = _by_gdcm(path) if dataset.file_meta.TransferSyntaxUID.is_compressed else _scaled(dataset, path.name)
+    except DicomError:
+        raise
+    except Exception:  # decoders raise many kinds
         raise DicomError(f"The pixels of {path.name} cannot be decoded: it is damaged or truncated; export it again.") from None
-    return sitk.GetArrayFromImage(image)[0]
+    if not np.abs(hounsfield).max() <= HIGHEST_HU:
+        raise DicomError(f"{path.name} has voxels beyond {HIGHEST_HU} HU: its rescale is damaged; export the series again.")
+    return hounsfield
+
+
+def _by_gdcm(path: Path) -> np.ndarray:
+    """Only what is compressed: of uncompressed files GDCM makes room for whatever length a damaged element states."""
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path), sitk.sitkFloat32, imageIO="GDCMImageIO"))[0]
+
+
+def _scaled(dataset: Dataset, file: str) -> np.ndarray:
+    """RescaleSlope * stored + RescaleIntercept; bits above BitsStored may hold overlays (PS3.5 8.1.1)."""
+    slope, intercept = numbers(dataset, "RescaleSlope", 1, file)[0], numbers(dataset, "RescaleIntercept", 1, file)[0]
+    unused = dataset.BitsAllocated - dataset.BitsStored
+    stored = (dataset.pixel_array << unused) >> unused
+    return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)

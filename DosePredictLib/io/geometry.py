@@ -10,6 +10,7 @@ from ..core.grid import Grid
 from .headers import integer, numbers
 
 UNIT_TOLERANCE = 1e-3
+LARGEST = 4096  # voxels along an axis
 
 
 def patient_axes(header: Dataset, file: str) -> np.ndarray:
@@ -36,6 +37,8 @@ def plane_grid(header: Dataset, axes: np.ndarray, origin: np.ndarray, slices: in
     size = (integer(header, "Columns"), integer(header, "Rows"), slices)
     if min(size) < 1 or min(between_rows, between_columns) <= 0:
         raise DicomError(f"The size or pixel spacing of {file} is not positive; export it again.")
+    if max(size) > LARGEST:
+        raise DicomError(f"{file} says it has {size[0]} x {size[1]} x {size[2]} voxels, which cannot be; export it again.")
     return Grid(
         size=size,
         spacing=(float(between_columns), float(between_rows), float(step_mm)),

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
+import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence as PydicomSequence
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..core.errors import DicomError
 
 CODE_AT_128 = b"DICM"
 BARE_STARTS = (b"\x02\x00", b"\x08\x00")  # group 0002 or 0008, little endian: a file without preamble (Monaco, CMS)
+SHORTEST = 132  # bytes of preamble and code; no data set is shorter
+LARGE = 1 << 16  # bytes
+PIXEL_DATA, SIGNATURES = 0x7FE00010, 0xFFFA0000  # nothing but signatures and padding may follow the pixels (PS3.3 C.12.1.1.3)
 
 
 class _WatchedFile(io.BufferedReader):
@@ -24,21 +30,25 @@ class _WatchedFile(io.BufferedReader):
     ran_short = False
 
     def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(size)
         wanted = size or 0
+        data = super().read(min(wanted, self._left()) if wanted > LARGE else size)
         if wanted > 0 and len(data) < wanted and (wanted > 8 or any(data)):  # 8 bytes: the next tag, absent at the end
             self.ran_short = True
         return data
+
+    def _left(self) -> int:
+        """Python would make room for all that is asked for: gigabytes, where the length of an element is damaged."""
+        return max(0, os.fstat(self.fileno()).st_size - self.tell())
 
 
 def looks_like_dicom(path: Path) -> bool:
     """Whether the first bytes are those of a DICOM file, with or without preamble."""
     try:
         with path.open("rb") as file:
-            start = file.read(132)
+            start = file.read(SHORTEST)
     except OSError:
         return False
-    return start[128:] == CODE_AT_128 or start[:2] in BARE_STARTS
+    return len(start) == SHORTEST and (start[128:] == CODE_AT_128 or start[:2] in BARE_STARTS)
 
 
 def read_header(path: Path, keywords: Sequence[str] | None = None) -> Dataset:
@@ -59,7 +69,22 @@ def _read(path: Path, **options: Any) -> Dataset:
             raise DicomError(f"{path.name} cannot be read as DICOM ({type(error).__name__}); export it again.") from None
         if file.ran_short:
             raise DicomError(f"{path.name} is truncated: it ends in the middle of a data element; export or copy it again.")
+    tags = [int(tag) for tag in dataset.keys()]  # noqa: SIM118, in the order of the file
+    if PIXEL_DATA in tags and any(tag < SIGNATURES for tag in tags[tags.index(PIXEL_DATA) + 1 :]):
+        raise DicomError(f"{path.name} is damaged: its pixels are followed by elements that cannot be there; export it again.")
+    _name_transfer_syntax(dataset)
     return dataset
+
+
+def _name_transfer_syntax(dataset: FileDataset) -> None:
+    """Where group 2 does not say it (Monaco): what pydicom found the bytes to be; pixels are decoded by it."""
+    if "TransferSyntaxUID" in dataset.file_meta:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        implicit, little = dataset.is_implicit_VR, dataset.is_little_endian
+    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
 
 
 def value(dataset: Dataset, keyword: str) -> Any:

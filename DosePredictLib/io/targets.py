@@ -78,7 +78,9 @@ def find_prescription(
     prescription = Prescription(tuple(targets))
     _check_order(prescription.targets)
     return FoundPrescription(
-        prescription, tuple(_note(t) for t in prescription.targets), (*warnings, *_against_plan(prescription, plan))
+        prescription,
+        tuple(_note(t) for t in prescription.targets),
+        (*warnings, *_against_plan(prescription, plan), *_passed_over(prescription, structures, plan)),
     )
 
 
@@ -137,6 +139,17 @@ def _against_plan(prescription: Prescription, plan: Plan | None) -> list[str]:
     if planned is None or abs(planned - prescription.highest_gy) <= SAME_GY:
         return []
     return [f"The highest prescription is {prescription.highest_gy:g} Gy, the plan's {planned:g} Gy; check which is right."]
+
+
+def _passed_over(prescription: Prescription, structures: StructureSet, plan: Plan | None) -> list[str]:
+    """ROIs to which the plan prescribes and that are no targets here, by their name."""
+    targets = {target.roi for target in prescription.targets}
+    doses = {p.roi_number: p.dose_gy for p in plan.prescriptions} if plan else {}
+    return [
+        f"The plan prescribes {doses[s.number]:g} Gy to {s.name}, which is not taken as a target; give it with --prescription."
+        for s in structures
+        if s.number in doses and s.name not in targets
+    ]
 
 
 def _check_order(targets: Sequence[Target]) -> None:

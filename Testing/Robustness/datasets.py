@@ -101,7 +101,8 @@ def rewritten(data: bytes, syntax: UID) -> bytes:
     """The same in another uncompressed transfer syntax."""
     dataset = read(data)
     places(dataset, lambda element: False)  # all is decoded, or raw bytes would be copied
-    if syntax == ExplicitVRBigEndian and "PixelData" in dataset:
+    turned = (syntax == ExplicitVRBigEndian) != (dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian)
+    if turned and "PixelData" in dataset:
         width = dataset.BitsAllocated // 8
         dataset.PixelData = np.frombuffer(dataset.PixelData, dtype=f"<u{width}").byteswap().tobytes()
     return written(dataset, syntax)

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[2])]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mutations import HARMLESS, MUTATIONS, Files, Mutation
 from outcomes import DIFFERENT, FAULT, SAME, Outcome, inspected, loaded, prints
@@ -143,9 +143,8 @@ def main() -> int:
         if is_wrong(variant) or options.count == 1:
             print(json.dumps(asdict(variant)), flush=True)
     print(table(variants))
-    print(
-        f"slowest {max(v.seconds for v in variants)} s, peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB"
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"slowest {max(v.seconds for v in variants)} s, peak memory {peak} MB")
     if options.json:
         options.json.write_text("\n".join(json.dumps(asdict(v)) for v in variants))
     return int(any(map(is_wrong, variants)))

@@ -71,6 +71,8 @@ def _small(name: str, paths: list[Path], target: str, *, thinned: int, prescript
     slices = sorted((d.ImagePositionPatient[2], path) for path, d in datasets if d.Modality == "CT")
     middle = np.searchsorted([z for z, _ in slices], _middle(structures, target))
     kept = slices[max(0, middle - SLICES // 2) :][:SLICES]
+    uids = {d.SOPInstanceUID for path, d in datasets if path in [p for _, p in kept]}
+    _keep_images(structures, uids)
     between = partial(_lies_between, kept[0][0] - 1, kept[-1][0] + 1)
     files = {}
     for path, dataset in datasets:
@@ -78,6 +80,15 @@ def _small(name: str, paths: list[Path], target: str, *, thinned: int, prescript
             continue
         files[path.name] = _encoded(_shrunk(dataset, thinned, path, between))
     return SmallCase(name, files, prescription or {})
+
+
+def _keep_images(structures: Dataset, uids: set[str]) -> None:
+    """Of the images a structure set was drawn on, these."""
+    for frame in structures.ReferencedFrameOfReferenceSequence:
+        for study in frame.get("RTReferencedStudySequence", ()):
+            for series in study.RTReferencedSeriesSequence:
+                images = series.get("ContourImageSequence", ())
+                series.ContourImageSequence = [image for image in images if image.ReferencedSOPInstanceUID in uids]
 
 
 def _lies_between(low: float, high: float, z: float) -> bool:

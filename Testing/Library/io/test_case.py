@@ -195,7 +195,7 @@ REFUSALS = {
     "truncated dose": (truncate("dose"), DicomError, "dose is truncated"),
     "truncated structure set": (truncate("structures"), DicomError, "structures is truncated"),
     "truncated plan": (truncate("plan"), InputError, "plan is truncated"),
-    "truncated slice": (truncate("x14_2"), DicomError, "x14_2 cannot be decoded"),
+    "truncated slice": (truncate("x14_2"), DicomError, "x14_2 is truncated"),
 }  # fmt: skip
 
 

@@ -125,7 +125,7 @@ def test_a_slice_without_position_is_refused_by_its_file_name(patient):
 def test_a_truncated_slice_is_refused_by_its_file_name(patient):
     path = patient.ct()[2]
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(DicomError, match=f"{path.name} cannot be decoded"):
+    with pytest.raises(DicomError, match=f"{path.name} is truncated"):
         read(patient)
 
 
