@@ -73,7 +73,7 @@ class Cohort:
 
     def _key(self, folder: Path) -> str:
         """Of the weights, the way they are used, and the case's files by name, size and time."""
-        request = [FORMAT, self.predictor.card["weights_sha256"], self.steps, self.samples, self.seed, self.outside_domain]
+        request = [FORMAT, self.predictor.card["weights_sha256"], self.steps, self.samples, self.seed]
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         facts = [(path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
         return hashlib.sha256(json.dumps([request, facts]).encode()).hexdigest()[:32]

@@ -73,8 +73,13 @@ def measure(
     return CaseResult(pairs, float(np.nanmean(np.abs(change.array[inside]))), domain, seconds)
 
 
+def common_name(row: StructureRow, case: Case) -> str:
+    """The name a structure has in every case: TG-263 for an organ, the slot of its level for a target."""
+    return row.name if row.prescription_gy is None else slot_of(row.prescription_gy / case.prescription.highest_gy)
+
+
 def _pairs(row: StructureRow, case: Case) -> list[Pair]:
     """Without the metrics that a histogram refuses."""
-    name = row.name if row.prescription_gy is None else slot_of(row.prescription_gy / case.prescription.highest_gy)
     values = {column: (metric.of(row.predicted), metric.of(row.planned)) for column, metric in COLUMNS.items() if row.planned}
+    name = common_name(row, case)
     return [Pair(name, column, *map(float, both)) for column, both in values.items() if np.isfinite(both).all()]

@@ -122,6 +122,12 @@ def band_between(low: Dvh, high: Dvh) -> Band:
     return _band(_doses(low), _doses(high))
 
 
+def band_around(predicted: Dvh, *, shift: np.ndarray, half: np.ndarray) -> Band:
+    """The curve moved by ``shift`` Gy, and ``half`` Gy to either side; (n,) each, at ``BAND_PERCENT`` of the volume."""
+    centre = _doses(predicted) + shift
+    return _band(centre - half, centre + half)
+
+
 def _doses(dvh: Dvh) -> np.ndarray:
     return np.array([dvh.dose_to_percent(percent) for percent in BAND_PERCENT])
 
