@@ -135,4 +135,4 @@ def _scaled(dataset: Dataset, file: str) -> np.ndarray:
     slope, intercept = numbers(dataset, "RescaleSlope", 1, file)[0], numbers(dataset, "RescaleIntercept", 1, file)[0]
     unused = dataset.BitsAllocated - dataset.BitsStored
     stored = (dataset.pixel_array << unused) >> unused
-    return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    return (stored * slope + intercept).astype(np.float32)

@@ -18,8 +18,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from DosePredictLib.phantom import COARSE_MM, write_phantom
 
-SLICES = 5
-POINTS = 40  # of a contour
+SLICES = 4
+POINTS = 12  # of a contour
 CONTROL_POINTS = 2  # of a beam
 
 
@@ -158,7 +158,7 @@ def _shrink_contours(roi: Dataset, between) -> None:
         points = np.array(contour.ContourData, dtype=float).reshape(-1, 3)
         if not between(points[0, 2]):
             continue
-        points = points[:: max(1, len(points) // POINTS)]
+        points = points[:: -(-len(points) // POINTS)]
         contour.ContourData, contour.NumberOfContourPoints = [f"{v:.2f}" for v in points.ravel()], len(points)
         kept.append(contour)
     roi.ContourSequence = kept
