@@ -11,7 +11,7 @@ from ..core.errors import OutputError
 from ..registry import find, verify
 from ..worker.protocol import Request
 from .options import add_model
-from .predict import announce
+from .result import announce
 from .running import RESULT, check_output_folder, run_job
 
 PATIENT, PREDICTION = "patient", "prediction"

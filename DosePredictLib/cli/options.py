@@ -32,6 +32,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="ID", help=f"see 'dosepredict models' ({DEFAULT_MODEL})")
 
 
+def add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--anonymise", action="store_true", help="no name, ID, date, UID or file name in the report")
+    parser.add_argument("--pdf", action="store_true", help="the report also as PDF")
+
+
 def positive(text: str) -> int:
     """A whole number from 1 on."""
     if not text.isdigit() or int(text) < 1:

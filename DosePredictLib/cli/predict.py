@@ -11,6 +11,7 @@ from .options import (
     add_case,
     add_choose,
     add_model,
+    add_report,
     choices,
     existing,
     positive,
@@ -18,17 +19,10 @@ from .options import (
     structure_names,
     voxel_size_or_name,
 )
+from .result import announce
 from .running import run_job
 
 PROFILES = ("stub-plan", "plan", "overview")
-CONTENT = {
-    ".html": "report",
-    ".json": "its numbers",
-    ".csv": "dose-volume histograms",
-    ".nrrd": "map, for 3D Slicer",
-    "RD": "predicted dose",
-    "RP": "stub plan of the dose",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--profile", choices=PROFILES, default="stub-plan", help="what the RTDOSE refers to (stub-plan)")
     parser.add_argument("--outside-domain", action="store_true", help="predict, marked, where the model does not apply")
+    add_report(parser)
     parser.add_argument("--progress", choices=("bar", "json", "none"), default="bar", help="how progress is shown (bar)")
 
 
@@ -81,11 +76,6 @@ def request_of(options: argparse.Namespace) -> Request:
         grid=options.grid,
         profile=options.profile,
         outside_domain=options.outside_domain,
+        anonymise=options.anonymise,
+        pdf=options.pdf,
     )
-
-
-def announce(files: list[Path], out: Path) -> None:
-    """Say where the result is, on stdout."""
-    print(f"The prediction is in {out}:")
-    for path in files:
-        print(f"  {CONTENT.get(path.name[:2], CONTENT.get(path.suffix, '')):<24} {path.name}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..core import BODY, Case, DoseGrid, InputError, TabulatedDvh, Volume
+from .anonymise import Veil
 from .difference import Errors, difference, errors
 from .gamma import Gamma, gamma
 from .goals import Goal, GoalResult, evaluate_goals, read_goals, templates
@@ -95,7 +96,6 @@ class Report:
         content = {
             "schema": SCHEMA,
             "notice": NOTICE,
-            "identity": dict(self.identity),
             "model": {key: self.model.get(key) for key in ("id", "version", "weights_sha256")},
             "request": {key: self.request.get(key) for key in ("steps", "samples", "seed", "device")},
             "prescription": [asdict(target) for target in self.case.prescription.targets],
@@ -148,14 +148,18 @@ def make_report(
     goals: Sequence[Goal] | None = None,
     tabulated: Iterable[TabulatedDvh] = (),
     identity: Mapping[str, str] | None = None,
+    secrets: Collection[str] | None = None,
 ) -> Report:
     """Measure a predicted dose, and compare it with the case's reference dose where there is one.
 
     occupancies: by ROI name, each on any grid. model: the model card. uncertainty: standard deviation of the samples, Gy.
     goals: those for head and neck unless given. tabulated: a planning system's histograms of the reference dose, or of the
     predicted one where there is no other. timing_s: kept as it is, so the caller may add to it until the report is written.
+    identity: whose report it is. secrets: makes the report anonymous, see anonymise.Veil; the identity is left out then.
     Raises InputError or GeometryError where the two doses cannot be compared.
     """
+    veil = Veil(secrets)
+    case, occupancies, tabulated = veil.case(case), veil.by_name(occupancies), veil.tables(tabulated)
     rows = tuple(structure_rows(case, predicted, occupancies, uncertainty=uncertainty))
     empty = [f"{roi} has no volume and is left out." for roi, o in occupancies.items() if not o.array.any()]
     comparison = _compare(case, predicted, occupancies)
@@ -184,9 +188,9 @@ def make_report(
             compare_dvh(row.planned or row.predicted, tables[row.roi]) for row in rows if row.roi in tables
         ),
         domain=domain,
-        identity=identity or {},
-        warnings=tuple(warnings),
-        notes=(*notes, *empty, *_unmatched(tables, rows)),
+        identity=identity if identity and secrets is None else {},
+        warnings=veil.texts(warnings),
+        notes=veil.texts((*notes, *empty, *_unmatched(tables, rows))),
         timing_s=timing_s if timing_s is not None else {},
         peak_rss_mb=peak_rss_mb,
     )

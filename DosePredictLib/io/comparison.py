@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from ..core.case import Case
 from ..core.errors import GeometryError, InputError
@@ -31,10 +32,14 @@ CENTIGRAY = (30.0, 300.0)  # maximum / prescription that means a dose in cGy
 
 @dataclass(frozen=True, eq=False)
 class ComparedDoses:
-    """case: its reference is the dose compared with. notes and warnings are free of identifiers but for names of files."""
+    """case: its reference is the dose compared with. header: of the structure set, without contours.
+
+    notes and warnings are free of identifiers but for names of files.
+    """
 
     case: Case
     predicted: DoseGrid
+    header: Dataset
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -69,6 +74,7 @@ def load_comparison(
     return ComparedDoses(
         case=Case(background, struct.structures, wanted.prescription, organs.names, gray[REFERENCE]),
         predicted=gray[PREDICTED],
+        header=struct.header,
         notes=(*_said_of(doses, predicted, reference), *wanted.notes, *organs.notes, *blank),
         warnings=(*unknown, *wanted.warnings, *organs.warnings),
     )

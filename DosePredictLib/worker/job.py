@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +68,7 @@ def run(folder: JobFolder, request: Request, progress: Progress) -> None:
 def predict(job: Job) -> None:
     """From the patient's files to RTDOSE and report."""
     from ..preprocessing.rasters import rasterise_all
+    from .reports import Predicted, write_reports
 
     card = registry.find(job.request.model).card
     job.begin("read")
@@ -82,7 +82,7 @@ def predict(job: Job) -> None:
     check(dose, patient.case.prescription)
     write_dose(job, patient, dose, sampled, rasters, card)
     job.begin("report")
-    write_reports(job, patient, dose, sampled, rasters, card, domain)
+    write_reports(job, Predicted(patient, dose, sampled, rasters, card, domain))
 
 
 def read(job: Job) -> DicomCase:
@@ -213,43 +213,3 @@ def plan_header(patient: DicomCase) -> Dataset | None:
     header.SOPClassUID = RTIonPlanStorage if patient.plan.is_ion else RTPlanStorage
     header.SOPInstanceUID = patient.plan.uid
     return header
-
-
-def write_reports(
-    job: Job,
-    patient: DicomCase,
-    dose: DoseGrid,
-    sampled: Sampled,
-    rasters: Rasters,
-    card: dict[str, Any],
-    domain: Domain,
-) -> None:
-    from ..evaluation.report import make_report
-    from ..evaluation.report_files import write_report
-
-    timing = job.progress.finished()
-    report = make_report(
-        case=patient.case,
-        predicted=dose,
-        occupancies=rasters.occupancies,
-        model=card,
-        request=sampled.made_with,
-        warnings=(*patient.warnings, *sampled.warnings),
-        notes=(*patient.notes, *rasters.notes),
-        timing_s=timing,
-        peak_rss_mb=peak_memory_mb(),
-        domain=domain,
-        uncertainty=sampled.prediction.spread,
-    )
-    timing.update(job.progress.finished())
-    write_report(report, job.folder.output)
-
-
-def peak_memory_mb() -> float:
-    """The most memory this process has held; 0 where the system does not say (Windows)."""
-    if sys.platform == "win32":
-        return 0.0
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, KiB on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -43,7 +43,8 @@ class Request:
     paths: the patient's files and folders; relative ones lie in the job folder.
     names: the model's structure name -> ROI name; prescription: ROI name -> Gy of the whole course.
     choose: which of several series, plans or doses to take. steps: None takes the model's own number.
-    grid: "ct", "dose" or a voxel size in mm. parent: process that the worker must not outlive.
+    grid: "ct", "dose" or a voxel size in mm. anonymise: a report that does not say whose it is. pdf: the report also as PDF.
+    parent: process that the worker must not outlive.
     """
 
     kind: str
@@ -60,6 +61,8 @@ class Request:
     grid: str = "dose"
     profile: str = "stub-plan"
     outside_domain: bool = False
+    anonymise: bool = False
+    pdf: bool = False
     parent: int | None = None
     protocol: int = PROTOCOL
 

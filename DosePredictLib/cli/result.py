@@ -1,0 +1,27 @@
+"""What a command has written, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+CONTENT = {  # by name, else by the first letters
+    "report.html": "report",
+    "report.pdf": "report, to print",
+    "report.json": "its numbers",
+    "dvh.csv": "dose-volume histograms",
+    "goals.csv": "clinical goals",
+    "objectives.csv": "objectives for a plan optimiser",
+    "difference.nrrd": "predicted - planned, Gy",
+    "gamma.nrrd": "gamma index",
+    "uncertainty.nrrd": "spread of the samples, Gy",
+    "RD": "predicted dose",
+    "RP": "stub plan of the dose",
+}
+
+
+def announce(files: Iterable[Path], out: Path, what: str = "prediction") -> None:
+    """Say where the result is, on stdout."""
+    print(f"The {what} is in {out}:")
+    for path in files:
+        print(f"  {CONTENT.get(path.name, CONTENT.get(path.name[:2], '')):<32} {path.name}")

@@ -1,0 +1,70 @@
+"""The last stage of a prediction: what there is to say about its dose."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core import DoseGrid
+from ..evaluation.report import make_report
+from ..evaluation.report_files import write_report
+from ..inference.domain import Domain
+from ..io.case import DicomCase
+from ..io.identity import identity, secrets
+from ..preprocessing.rasters import Rasters
+from .protocol import Request
+
+if TYPE_CHECKING:
+    from .job import Job, Sampled
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """A patient and the dose predicted for them; card: of the model."""
+
+    patient: DicomCase
+    dose: DoseGrid
+    sampled: Sampled
+    rasters: Rasters
+    card: dict[str, Any]
+    domain: Domain
+
+
+def write_reports(job: Job, found: Predicted) -> None:
+    """Into the job's output folder."""
+    timing, patient = job.progress.finished(), found.patient
+    report = make_report(
+        case=patient.case,
+        predicted=found.dose,
+        occupancies=found.rasters.occupancies,
+        model=found.card,
+        request=found.sampled.made_with,
+        warnings=(*patient.warnings, *found.sampled.warnings),
+        notes=(*patient.notes, *found.rasters.notes),
+        timing_s=timing,
+        peak_rss_mb=peak_memory_mb(),
+        domain=found.domain,
+        uncertainty=found.sampled.prediction.spread,
+        identity=identity(patient.ct_header, patient.rtstruct_header, plan_label=patient.plan.label if patient.plan else ""),
+        secrets=hidden(job.request, job.folder.path, patient) if job.request.anonymise else None,
+    )
+    timing.update(job.progress.finished())
+    write_report(report, job.folder.output, pdf=job.request.pdf)
+
+
+def hidden(request: Request, home: Path, patient: DicomCase) -> frozenset[str]:
+    """What an anonymous report must not quote. Relative paths lie in the job folder, ``home``."""
+    paths = [home / path for path in (*request.paths, *filter(None, [request.reference]))]
+    return secrets(paths, patient.ct_header, patient.rtstruct_header)
+
+
+def peak_memory_mb() -> float:
+    """The most memory this process has held; 0 where the system does not say (Windows)."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, KiB on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
