@@ -19,6 +19,7 @@ import numpy as np
 from ..core import DoseGrid, Volume
 from .interpolation import trilinear, trilinear_gradient
 
+Real = np.float32  # 1e-4 mm in a patient
 BOX = 1.5  # longest side of a box, in distance criteria
 REFINEMENTS = 3
 PASSES = 2  # of Newton's method; each may hold an axis more at its bound
@@ -63,15 +64,12 @@ class _Boxes(NamedTuple):
 
     gray: np.ndarray
     spacing: np.ndarray
+    side: np.ndarray  # of a box
     per_cell: np.ndarray  # boxes in a cell, along i, j, k
     lowest: np.ndarray  # dose in each cell, [k, j, i]
     highest: np.ndarray
     offsets: np.ndarray  # (3, m) boxes, nearest first
     distance_mm: float
-
-    @property
-    def side(self) -> np.ndarray:
-        return self.spacing / self.per_cell
 
 
 class _Points(NamedTuple):
@@ -108,23 +106,35 @@ def gamma(
         wanted &= mask
     planned = reference.gray[wanted].astype(float)
     tolerance = dose_percent / 100 * (planned if local else np.full_like(planned, highest))
-    position = evaluated.grid.to_index(reference.grid.to_world(np.argwhere(wanted)[:, ::-1])) * evaluated.grid.spacing
-    points = _Points(np.ascontiguousarray(position.T), planned, tolerance)
-    result = np.full(reference.gray.shape, np.nan, np.float32)
-    result[wanted] = _search_all(_boxes(evaluated, distance_mm, cap), points, cap)
+    index = evaluated.grid.to_index(reference.grid.to_world(np.argwhere(wanted)[:, ::-1])).T
+    result = np.full(reference.gray.shape, np.nan, Real)
+    if index.size:
+        first, gray = _around(evaluated, index, cap * distance_mm)
+        boxes = _boxes(gray, np.array(evaluated.grid.spacing), distance_mm, cap)
+        position = (index - first[:, None]) * boxes.spacing[:, None]
+        result[wanted] = _search_all(boxes, _Points(*(v.astype(Real) for v in (position, planned, tolerance))), cap)
     return Gamma(Volume(result, reference.grid), dose_percent, distance_mm, local, threshold_percent, highest, cap)
 
 
-def _boxes(evaluated: DoseGrid, distance_mm: float, cap: float) -> _Boxes:
-    spacing = np.array(evaluated.grid.spacing)
+def _around(dose: DoseGrid, index: np.ndarray, reach_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a dose within reach of points at continuous indices (3, n): its first voxel (i, j, k), and its values."""
+    reach = np.ceil(reach_mm / np.array(dose.grid.spacing)) + 1
+    last = np.array(dose.grid.size) - 1
+    first = np.clip(np.floor(index.min(1)) - reach, 0, last).astype(int)
+    end = np.clip(np.ceil(index.max(1)) + reach, 0, last).astype(int) + 1
+    i, j, k = map(slice, first, end)
+    return first, np.ascontiguousarray(dose.gray[k, j, i], Real)
+
+
+def _boxes(gray: np.ndarray, spacing: np.ndarray, distance_mm: float, cap: float) -> _Boxes:
     per_cell = np.ceil(spacing / (BOX * distance_mm)).astype(int)
     side = spacing / per_cell
     reach = np.ceil(cap * distance_mm / side).astype(int)
     offsets = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij")).reshape(3, -1)
     offsets = offsets[:, np.lexsort((np.linalg.norm(offsets * side[:, None], axis=0), _apart(offsets, side)))]
     offsets = offsets[:, _apart(offsets, side) < cap * distance_mm]
-    gray = evaluated.gray.astype(float)
-    return _Boxes(gray, spacing, per_cell, _of_cells(np.minimum, gray), _of_cells(np.maximum, gray), offsets, distance_mm)
+    lowest, highest = (_of_cells(extreme, gray) for extreme in (np.minimum, np.maximum))
+    return _Boxes(gray, spacing.astype(Real), side.astype(Real), per_cell, lowest, highest, offsets, distance_mm)
 
 
 def _apart(offsets: np.ndarray, side: np.ndarray) -> np.ndarray:
@@ -172,7 +182,7 @@ def _without_moving(boxes: _Boxes, points: _Points) -> np.ndarray:
 
 def _improve(best: np.ndarray, part: np.ndarray, boxes: _Boxes, points: _Points, box: np.ndarray) -> None:
     """Lower ``best`` at ``part``, (n,), with the (3, n, m) boxes of its points that could do so."""
-    ahead = box * boxes.side[:, None, None] - points.position[..., None]
+    ahead = box.astype(Real) * boxes.side[:, None, None] - points.position[..., None]
     apart = np.maximum(np.maximum(ahead, -ahead - boxes.side[:, None, None]), 0)
     bound = _dot(apart, apart) / boxes.distance_mm**2
     row, column = np.nonzero(bound < best[part, None])
@@ -196,7 +206,7 @@ def _lacking(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarray:
 def _least_squared(boxes: _Boxes, points: _Points, box: np.ndarray) -> np.ndarray:
     """Gamma squared at the best position found in each point's box, by the dose linear at the position before."""
     spacing, side = boxes.spacing[:, None], boxes.side[:, None]
-    lower = box * side - points.position
+    lower = box.astype(Real) * side - points.position
     shift, squared_mm = lower + side / 2, boxes.distance_mm**2
     least = np.full(len(points.gray), np.inf)
     for _ in range(REFINEMENTS):

@@ -98,4 +98,4 @@ def _cell(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The voxel below each position, and the share of the way to the next one."""
     clamped = np.clip(position, 0, size - 1)
     lower = np.minimum(clamped.astype(np.intp), max(size - 2, 0))
-    return lower, clamped - lower
+    return lower, clamped - lower.astype(clamped.dtype)

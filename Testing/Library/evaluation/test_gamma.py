@@ -25,7 +25,7 @@ def blobs(seed: int, *, moved: float = 0.0, scale: float = 1.0, shape: tuple[int
 
 def test_a_dose_agrees_with_itself_everywhere() -> None:
     found = gamma(blobs(0), blobs(0))
-    assert found.evaluated.max() < 1e-6
+    assert found.evaluated.max() < 1e-4
     assert found.percent_within == 100
 
 
