@@ -14,7 +14,7 @@ import slicer
 import slicer.util
 import vtk
 
-from . import mrml_widgets, parameter_nodes, scripted_module, segment_widgets, table_view, ui_loader  # noqa: F401
+from . import mrml_widgets, packaging, parameter_nodes, scripted_module, segment_widgets, table_view, ui_loader  # noqa: F401
 from .declare import Property, Signal, stored
 from .input_output import IOManager
 from .layout import LayoutManager
@@ -89,6 +89,9 @@ class ModulePanel(slicer.qMRMLWidget):
         if self.isEntered:
             self.isEntered = False
             getattr(self._python, "exit", lambda: None)()
+
+
+slicer.qSlicerScriptedLoadableModuleWidget, slicer.qSlicerScriptedLoadableModule = ModulePanel, Module  # slicer.util asks
 
 
 class ModuleManager(qt.QObject):

@@ -64,7 +64,7 @@ def normalized(signature: str) -> str:
 def has_signal(instance: Any, signature: str) -> bool:
     """Whether Slicer's class has this signal; the host's classes list those with VTK types in `SIGNALS`."""
     declared = {normalized(signal) for cls in type(instance).__mro__ for signal in getattr(cls, "SIGNALS", ())}
-    return signature in declared or instance.metaObject().indexOfSignal(signature) >= 0
+    return signature in declared or ("PyObject" not in signature and instance.metaObject().indexOfSignal(signature) >= 0)
 
 
 def _bound_signal(instance: Any, signature: str) -> Any:
@@ -155,6 +155,19 @@ def _answer_with_plain_text(dialog: type) -> None:
         setattr(dialog, name, staticmethod(lambda *given, ask=original, **options: ask(*given, **options)[0]))
 
 
+def _let_single_shots_be_heard(timer: type) -> None:
+    """PySide swallows what a callable given to `QTimer.singleShot` raises."""
+    once = timer.singleShot
+
+    def heard(slot: Any) -> None:
+        try:
+            slot()
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+
+    vars(timer)["singleShot"].on_class = lambda milliseconds, slot: once(milliseconds, lambda: heard(slot))
+
+
 def _install() -> types.ModuleType:
     qt = types.ModuleType("qt", "Qt with the conventions of PythonQt")
     for part in (QtNetwork, QtGui, QtWidgets, QtCore):
@@ -167,6 +180,7 @@ def _install() -> types.ModuleType:
             _take_over_connect(cls)
     _add_object_conveniences()
     _answer_with_plain_text(QtWidgets.QFileDialog)
+    _let_single_shots_be_heard(QtCore.QTimer)
     sys.modules["qt"] = qt
     return qt
 

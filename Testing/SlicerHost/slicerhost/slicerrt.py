@@ -127,7 +127,7 @@ class DoseVolumeHistogramLogic:
         self._step = value
 
     def ComputeDvh(self, parameters: Any) -> str:
-        """Fills the metrics table and one table a structure. Returns what went wrong; then the structures after it are missing."""
+        """Fills one table a structure. Returns what went wrong; the structures after that are missing."""
         dose, segmentation = parameters.GetDoseVolumeNode(), parameters.GetSegmentationNode()
         if dose is None or segmentation is None:
             return "Both segmentation node and dose volume node need to be set"

@@ -17,15 +17,14 @@ class QUiLoader(PySideLoader):
     """Loads .ui files with `ctk` and `qMRML` widgets. Raises RuntimeError for an unknown class, property, signal or slot."""
 
     def createWidget(self, class_name: str, parent: Any = None, name: str = "") -> Any:
-        cls = getattr(ctk, class_name, None) or getattr(slicer, class_name, None)
+        cls = _class_of_slicer(class_name)
         widget = cls(parent) if cls else super().createWidget(class_name, parent, name)
-        if widget is None:
-            raise RuntimeError(f"no widget class {class_name!r} in the stand-in (object {name!r} of the .ui file)")
         widget.setObjectName(name)
         return widget
 
     def load(self, source: Any, parent: Any = None) -> Any:
         root = ElementTree.fromstring(_content(source))
+        self._refuse_unknown_classes(root)
         connections = root.find("connections")
         if connections is not None:  # made here: signals that carry nodes have no C++ signature
             root.remove(connections)
@@ -39,6 +38,16 @@ class QUiLoader(PySideLoader):
         for connection in connections if connections is not None else ():
             _make(connection, top)
         return top
+
+    def _refuse_unknown_classes(self, root: Any) -> None:
+        for element in root.iter("widget"):
+            name = element.get("class")
+            if not _class_of_slicer(name) and name not in self.availableWidgets():
+                raise RuntimeError(f"no widget class {name!r} in the stand-in (object {element.get('name')!r} of the .ui file)")
+
+
+def _class_of_slicer(name: str) -> Any:
+    return getattr(ctk, name, None) or getattr(slicer, name, None)
 
 
 def _content(source: Any) -> bytes:
