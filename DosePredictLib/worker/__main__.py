@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -14,6 +15,10 @@ from typing import Any
 from ..core.errors import Cancelled, DosePredictError, InputError
 from .parent import watch
 from .protocol import BAD_REQUEST, CANCELLED, DONE, FAILED, JobFolder, Progress, RequestError
+
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+OUT_OF_MEMORY = ("allocate memory", "bad_alloc", "Failed to allocate")  # PyTorch, C++, ITK
 
 
 def main(arguments: list[str]) -> int:
@@ -55,8 +60,19 @@ def _explain(error: BaseException) -> tuple[int, dict[str, Any]]:
     if isinstance(error, (DosePredictError, RequestError)):
         code = BAD_REQUEST if isinstance(error, (InputError, RequestError)) else FAILED
         return code, {"event": "failed", "kind": type(error).__name__, "reason": str(error)}
+    if reason := _lack(error):
+        return FAILED, {"event": "failed", "kind": "OutputError", "reason": reason}
     reason = f"The prediction stopped at an unexpected error of the program ({type(error).__name__})."
     return FAILED, {"event": "failed", "kind": "Unexpected", "reason": reason}
+
+
+def _lack(error: BaseException) -> str:
+    """What the computer did not have enough of; empty where it was another error."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return "The disk with the folder for temporary files is full; free some space, or set TMPDIR to a folder elsewhere."
+    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+        return "The memory of this computer does not suffice for a prediction; close other programs and try again."
+    return ""
 
 
 def _send_noise_to(log: Path) -> None:
@@ -75,7 +91,8 @@ def _cancel() -> None:
 
 def _abandon(job: JobFolder) -> None:
     """Nobody is left to read a result or to remove the folder."""
-    job.remove()
+    for _ in range(10):  # another thread may still be writing into it
+        job.remove()
     os._exit(CANCELLED)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -24,7 +25,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from .parent import is_alive
+
 PROTOCOL = 1
+PREFIX = "dosepredict-"  # of job folders, in the system's folder for temporary files
 DONE, FAILED, BAD_REQUEST, CANCELLED = 0, 1, 2, 3  # exit codes of the worker
 LAST_EVENTS = ("done", "failed", "cancelled")
 STAGES = ("read", "preprocess", "sample", "write", "report")
@@ -44,7 +48,7 @@ class Request:
     names: the model's structure name -> ROI name; prescription: ROI name -> Gy of the whole course.
     choose: which of several series, plans or doses to take. steps: None takes the model's own number.
     grid: "ct", "dose" or a voxel size in mm. anonymise: a report that does not say whose it is. pdf: the report also as PDF.
-    parent: process that the worker must not outlive.
+    parent: process that the worker must not outlive; host: the computer it runs on.
     """
 
     kind: str
@@ -64,6 +68,7 @@ class Request:
     anonymise: bool = False
     pdf: bool = False
     parent: int | None = None
+    host: str = ""
     protocol: int = PROTOCOL
 
     @classmethod
@@ -87,11 +92,12 @@ class JobFolder:
     @classmethod
     def create(cls, request: Request) -> JobFolder:
         """A new folder that only its user may enter, holding the request; this process is the caller."""
-        job = cls(Path(tempfile.mkdtemp(prefix="dosepredict-")))  # mkdtemp makes it 0700
+        remove_abandoned()
+        job = cls(Path(tempfile.mkdtemp(prefix=PREFIX)))  # mkdtemp makes it 0700
         for folder in (job.input, job.output):
             folder.mkdir()
         with written_whole(job.request_file) as part:
-            part.write_text(json.dumps(asdict(request) | {"parent": os.getpid()}, indent=1), encoding="utf-8")
+            part.write_text(json.dumps(asdict(request) | {"parent": os.getpid(), "host": platform.node()}, indent=1), encoding="utf-8")
         return job
 
     @property
@@ -135,6 +141,22 @@ class JobFolder:
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def remove_abandoned() -> None:
+    """What a crash left behind: the folders of jobs whose caller, on this computer, is no more."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if _is_abandoned(JobFolder(folder)):
+            JobFolder(folder).remove()
+
+
+def _is_abandoned(job: JobFolder) -> bool:
+    """Only what is surely a job: the name alone may be that of a folder of the user's, or of another computer's job."""
+    try:
+        request = json.loads(job.request_file.read_text(encoding="utf-8"))
+        return request["host"] == platform.node() and not is_alive(int(request["parent"]))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return False
 
 
 class Progress:
@@ -192,7 +214,16 @@ class Tail:
             data = file.read()
         whole, newline, _ = data.rpartition(b"\n")
         self._offset += len(whole) + len(newline)
-        return [json.loads(line) for line in whole.splitlines() if line.strip()]
+        return [event for line in whole.splitlines() if (event := _event_of(line))]
+
+
+def _event_of(line: bytes) -> Event | None:
+    """None for a line that a full disk or a kill has cut."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None
 
 
 @dataclass(frozen=True)
@@ -209,7 +240,8 @@ def outcome(events: Sequence[Event], exit_code: int) -> Outcome:
     """How the job ended, from its last event; without one the worker has died."""
     last = events[-1] if events else {}
     if last.get("event") not in LAST_EVENTS:
-        return Outcome("died", reason=f"The background process ended without a result (exit code {exit_code}).")
+        why = "; the system may have ended it for lack of memory" if exit_code == -9 else ""
+        return Outcome("died", reason=f"The background process ended without a result (exit code {exit_code}{why}).")
     return Outcome(last["event"], last.get("kind", ""), last.get("reason", ""), tuple(last.get("outputs", ())))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,7 @@ REQUEST = Request(kind="predict", paths=("a", "b"), model="dosediff", prescripti
 def test_a_request_survives_its_file() -> None:
     job = JobFolder.create(REQUEST)
     try:
-        assert job.request() == replace(REQUEST, parent=os.getpid())
+        assert job.request() == replace(REQUEST, parent=os.getpid(), host=platform.node())
     finally:
         job.remove()
 
@@ -27,6 +29,22 @@ def test_a_request_with_a_word_this_version_does_not_know_is_refused() -> None:
         Request.from_dict({"protocol": 1, "kind": "predict", "paths": [], "model": "m", "colour": "red"})
     with pytest.raises(RequestError, match="protocol"):
         Request.from_dict({**vars(replace(REQUEST)), "protocol": 2})
+
+
+def test_what_a_crash_left_is_removed_at_the_next_start_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    living, dead, elsewhere = (JobFolder.create(REQUEST) for _ in range(3))
+    for job, changes in ((dead, {"parent": 2**22 + 1}), (elsewhere, {"parent": 2**22 + 1, "host": "another computer"})):
+        job.request_file.write_text(json.dumps(json.loads(job.request_file.read_text()) | changes))
+    users_own = tmp_path / "dosepredict-results"
+    users_own.mkdir()
+    new = JobFolder.create(REQUEST)
+    assert set(tmp_path.iterdir()) == {living.path, elsewhere.path, users_own, new.path}
+
+
+def test_a_line_cut_by_a_full_disk_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "progress.jsonl").write_bytes(b'{"event": "a"}\n{"eve{"event": "b"}\n7\n{"event": "c"}\n')
+    assert [event["event"] for event in Tail(tmp_path / "progress.jsonl").events()] == ["a", "c"]
 
 
 def test_a_half_written_line_waits(tmp_path: Path) -> None:
