@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..core import DoseGrid, GeometryError, InputError, Volume
 from .interpolation import on_grid
 
 NOTABLE_GY, NOTABLE_PERCENT = 2.0, 3.0  # Gronberg et al. 2022, arXiv 2209.14277
+WINDOW, SIGMA = 5, 1.5  # voxels
 CENTIGRAY = (30.0, 300.0)  # ratio of two maxima that means one of them is in cGy
 
 
@@ -61,6 +63,38 @@ def errors(change: Volume, mask: np.ndarray, *, described: str) -> Errors:
         root_mean_square_gy=float(np.sqrt(np.mean(values**2))),
         largest_gy=float(values[absolute.argmax()]),
     )
+
+
+def peak_signal_to_noise_db(found: Errors, reference: DoseGrid) -> float:
+    """20 log10(maximum of the reference / root mean square difference); infinite where nothing differs."""
+    rms = found.root_mean_square_gy
+    return 20 * math.log10(float(reference.gray.max()) / rms) if rms > 0 else (math.nan if math.isnan(rms) else math.inf)
+
+
+def structural_similarity(predicted: DoseGrid, reference: DoseGrid, mask: np.ndarray) -> float:
+    """Mean over a mask of the reference's grid of the index of Wang et al. 2004, IEEE Trans Image Process 13:600.
+
+    In three dimensions, with a Gaussian window of 1.5 voxels and the maximum of the reference as range; NaN without voxels.
+    """
+    x, y = on_grid(predicted, reference.grid).astype(float), reference.gray.astype(float)
+    mean_x, mean_y = _smoothed(x), _smoothed(y)
+    variances = _smoothed(x * x) - mean_x**2 + _smoothed(y * y) - mean_y**2
+    covariance = _smoothed(x * y) - mean_x * mean_y
+    luminance, contrast = (float(reference.gray.max()) * np.array([0.01, 0.03])) ** 2
+    index = (2 * mean_x * mean_y + luminance) * (2 * covariance + contrast)
+    index /= (mean_x**2 + mean_y**2 + luminance) * (variances + contrast)
+    return float(index[mask].mean()) if mask.any() else math.nan
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    """A Gaussian window of 1.5 voxels, 11 wide; beyond the border the values are mirrored."""
+    weights = np.exp(-0.5 * (np.arange(-WINDOW, WINDOW + 1) / SIGMA) ** 2)
+    for axis in range(3):
+        size = values.shape[axis]
+        padded = np.pad(values, [(WINDOW, WINDOW) if a == axis else (0, 0) for a in range(3)], mode="symmetric")
+        parts = (np.take(padded, np.arange(size) + n, axis) for n in range(len(weights)))
+        values = sum(weight * part for weight, part in zip(weights / weights.sum(), parts, strict=True))
+    return values
 
 
 def is_notable(change: float | None, unit: str) -> bool:

@@ -6,8 +6,8 @@
     HI  Coverage[%]                    ICRU 83 eq. 3.1: (D2% - D98%) / D50%; V100%[%]
     CI(Paddick)  CI(RTOG)  GI  R50     TV_PIV^2 / (TV PIV), PIV / TV, PIV50 / PIV, PIV50 / TV
 
-TV is the volume of the target, PIV that of the prescription isodose in the whole body, PIV50 that of half of it, TV_PIV the part of
-the target within the prescription isodose (Paddick 2000, Shaw 1993, Paddick and Lippitz 2006).
+TV is the volume of the target, PIV that of the prescription isodose in the whole body, PIV50 that of half of it, TV_PIV the part
+of the target within the prescription isodose (Paddick 2000, Shaw 1993, Paddick and Lippitz 2006).
 A percent of dose is a percent of the prescription of the structure; a percent of volume one of the structure's volume.
 Min and Max are those of samples, whose size ``Dvh.sampling_mm`` states.
 """

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from DosePredictLib.core import DoseGrid, GeometryError, Grid, InputError
-from DosePredictLib.evaluation.difference import check_units, difference, errors, is_notable
+from DosePredictLib.evaluation.difference import (
+    check_units,
+    difference,
+    errors,
+    is_notable,
+    peak_signal_to_noise_db,
+    structural_similarity,
+)
 
 GRID = Grid((10, 10, 10), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
 
@@ -61,3 +68,28 @@ def test_two_gray_or_three_percent_are_worth_a_look() -> None:
     assert is_notable(-2.0, "Gy") and is_notable(3.0, "%")
     assert not is_notable(1.99, "Gy") and not is_notable(-2.9, "%")
     assert not is_notable(None, "Gy") and not is_notable(float("nan"), "Gy")
+
+
+def test_noise_of_a_hundredth_of_the_maximum_is_forty_decibels() -> None:
+    found = errors(difference(flat(50.5), flat(50.0)), np.ones(GRID.shape, bool), described="all")
+    assert peak_signal_to_noise_db(found, flat(50.0)) == pytest.approx(40)
+
+
+def test_similarity_of_uniform_doses_is_the_luminance_term_alone() -> None:
+    mask = np.ones(GRID.shape, bool)
+    c = (0.01 * 50) ** 2
+    assert structural_similarity(flat(50.0), flat(50.0), mask) == pytest.approx(1)
+    assert structural_similarity(flat(40.0), flat(50.0), mask) == pytest.approx((2 * 2000 + c) / (1600 + 2500 + c))
+    assert np.isnan(structural_similarity(flat(40.0), flat(50.0), ~mask))
+
+
+def test_similarity_is_that_of_scikit_image() -> None:
+    metrics = pytest.importorskip("skimage.metrics", reason="scikit-image, the independent similarity, is not installed")
+    rng = np.random.default_rng(0)
+    grid = Grid((24, 22, 20), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
+    one, other = (DoseGrid(50 * rng.random(grid.shape), grid) for _ in range(2))
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": one.gray.max()}
+    theirs = metrics.structural_similarity(one.gray, other.gray, full=True, **options)[1]
+    mask = np.zeros(grid.shape, bool)
+    mask[3:-4, 5:-2, 4:-4] = True
+    assert structural_similarity(other, one, mask) == pytest.approx(theirs[mask].mean(), abs=1e-6)
