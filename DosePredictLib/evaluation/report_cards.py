@@ -22,7 +22,7 @@ def cards(report: Report) -> tuple[Card, ...]:
     """In the order they are read."""
     return tuple(
         card
-        for card in (_domain(report), _checks(report), _goals(report), _flags(report), _uncertainty(report))
+        for card in (_domain(report), _checks(report), _goals(report), _flags(report), _uncertainty(report), _site(report))
         if card is not None
     )
 
@@ -87,3 +87,10 @@ def _uncertainty(report: Report) -> Card | None:
     said = report.uncertainty.intervals
     lines = [f"{COLUMNS['dmean_gy'].name} of {row.roi} {said[row.roi]['dmean_gy'].words()}" for row in widest if row.roi in said]
     return Card("How sure is the prediction?", "Widest intervals of the mean dose", tuple(lines))
+
+
+def _site(report: Report) -> Card | None:
+    """What calibration on the site's own plans has shown of the structures of this case."""
+    if report.site is None:
+        return None
+    return Card("At your site", f"Measured on {count(report.site.cases, 'plan')}", report.site.words[:MOST_LISTED])

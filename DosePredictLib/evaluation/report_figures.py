@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ISODOSES = {
-    20: "#30123b", 40: "#3f3fa0", 60: "#2a788e", 80: "#35b779", 95: "#d8e219", 100: "#fca636", 107: "#e8382e",
+    20: "#7a4fc4", 40: "#4a63d0", 60: "#2a788e", 80: "#35b779", 95: "#d8e219", 100: "#fca636", 107: "#e8382e",
 }  # % of prescription; from dark to light, so that they differ for the colour-blind too  # fmt: skip
+LABEL = {
+    "fontsize": 6, "ha": "center", "va": "center", "clip_on": True,
+    "bbox": {"boxstyle": "square,pad=0.12", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
+}  # of an isodose line: readable in black and white  # fmt: skip
 WASH = 0.38  # opacity
 TARGET_LINES = ("-", "--", ":")
 ORGAN_COLOUR = "#56b4e9"
@@ -177,8 +181,12 @@ def _show(axes: Axes, rgb: np.ndarray, axis: int) -> None:
 
 
 def _isodoses(axes: Axes, percent: np.ndarray) -> None:
-    for level, colour in ISODOSES.items():
-        _lines(axes, percent, level, colors=colour, linewidths=1.3)
+    for place, (level, colour) in enumerate(ISODOSES.items()):
+        lines = _lines(axes, percent, level, colors=colour, linewidths=1.3)
+        if lines:
+            longest = max(lines, key=len)
+            x, y = longest[int((0.1 + 0.13 * place) * len(longest))]  # one below the other, not in a heap
+            axes.text(x, y, str(level), **LABEL)
 
 
 def _outline(axes: Axes, occupancy: np.ndarray, colour: str, line: str) -> None:
@@ -186,13 +194,14 @@ def _outline(axes: Axes, occupancy: np.ndarray, colour: str, line: str) -> None:
     _lines(axes, occupancy, 0.5, colors=colour, linewidths=1.2, linestyles=line)
 
 
-def _lines(axes: Axes, values: np.ndarray, level: float, **style: Any) -> None:
-    """Contour lines of pixels at one level; several times faster than those of matplotlib's axes."""
+def _lines(axes: Axes, values: np.ndarray, level: float, **style: Any) -> list[np.ndarray]:
+    """Draw and return the contour lines, each (n, 2), at one level; several times faster than those of matplotlib's axes."""
     from contourpy import contour_generator
     from matplotlib.collections import LineCollection
 
-    if values.max() > level:
-        axes.add_collection(LineCollection(contour_generator(z=values).lines(level), **style), autolim=False)
+    lines = contour_generator(z=values).lines(level) if values.max() > level else []
+    axes.add_collection(LineCollection(lines, **style), autolim=False)
+    return lines
 
 
 def _label(axes: Axes, axis: int) -> None:

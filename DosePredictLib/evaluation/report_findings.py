@@ -120,7 +120,7 @@ def organ_to_look_at(
     if not known:
         return None
     hottest = max(known, key=lambda row: row.predicted.mean_gy)
-    return Place(hottest.roi, f"the organ with the highest mean dose ({number(hottest.predicted.mean_gy)} Gy)")
+    return Place(hottest.roi, f"the organ with the highest mean dose ({number(hottest.predicted.mean_gy)} Gy)", hottest=True)
 
 
 def point_of(place: Place, occupancies: Mapping[str, Volume], predicted: DoseGrid) -> np.ndarray:

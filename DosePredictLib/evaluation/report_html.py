@@ -23,8 +23,7 @@ def page(report: Report) -> str:
     """The whole page."""
     template = Template(resource("Report", "report.html").read_text(encoding="utf-8"))
     prescription = report.case.prescription.highest_gy
-    bands = report.uncertainty.bands if report.uncertainty else {}
-    histogram = dvh_svg(report.rows, prescription, bands=bands, tabulated=report.tabulated)
+    histogram = dvh_svg(report.rows, prescription, bands=report.bands, tabulated=report.tabulated)
     return template.substitute(
         title=escape(words.title(report)),
         subtitle=escape(words.subtitle(report)),

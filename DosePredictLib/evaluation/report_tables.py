@@ -32,7 +32,7 @@ def _structure(report: Report, row: StructureRow) -> tuple[Cell, ...]:
 
 def _metric(report: Report, row: StructureRow, key: str) -> Cell:
     below = []
-    if report.uncertainty and (known := report.uncertainty.intervals.get(row.roi, {}).get(key)):
+    if known := report.intervals.get(row.roi, {}).get(key):
         below.append(f"{number(known.low)} … {number(known.high)}")
     if row.planned is not None:
         below += [f"{number(COLUMNS[key].of(row.planned))} planned", number(row.differences[key], sign=True)]

@@ -64,10 +64,10 @@ def dvh_note(report: Report) -> str:
     lines = "Planned solid, predicted dashed" if report.comparison else "Predicted dose"
     if report.tabulated:
         lines += ", the planning system's own dotted"
-    if report.uncertainty:
+    if report.bands:
         lines += ", bands: 90 % interval of the prediction"
     text = f"{lines}; a marker tells the structures apart without colour. Grey line: the highest prescription."
-    return f"{text} {report.uncertainty.words}" if report.uncertainty else text
+    return f"{text} {report.interval_words}".rstrip()
 
 
 def structures_note(report: Report) -> str:
@@ -75,8 +75,8 @@ def structures_note(report: Report) -> str:
         "Dose-volume metrics without bins: each voxel of a structure, divided to 1.5 mm (0.5 mm below 1 cc, joined to 3 mm"
         " above 1 litre), counts with its occupancy and the interval of trilinear dose it spans."
     )
-    if report.uncertainty:
-        text += f" Below a value its 90 % interval. {report.uncertainty.words}"
+    if report.intervals:
+        text += f" Below a value its 90 % interval. {report.interval_words}"
     if report.comparison:
         text += f" Marked: predicted and planned differ by {NOTABLE_GY:g} Gy or more, worth a look."
     return text
