@@ -68,8 +68,9 @@ class DosePredictWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
-        from DosePredictLib.resources import resource
         from DosePredictSlicer.panel import Panel
+
+        from DosePredictLib.resources import resource
 
         widget = slicer.util.loadUI(str(resource("UI", "DosePredict.ui")))
         self.layout.addWidget(widget)
@@ -143,9 +144,10 @@ class DosePredictLogic(ScriptedLoadableModuleLogic):
         settings: those of DosePredictSlicer.prediction_queue.Settings.
         Raises DosePredictLib.core.DosePredictError with one sentence that says why not, and what to do.
         """
-        from DosePredictLib.core import Cancelled, DosePredictError
         from DosePredictSlicer.patient import Patient
         from DosePredictSlicer.prediction_queue import Settings
+
+        from DosePredictLib.core import Cancelled, DosePredictError
 
         patient = Patient(ct, structures, planned, plan, names or {}, prescription or {})
         before = len(self.queue.results)

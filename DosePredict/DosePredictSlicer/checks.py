@@ -133,10 +133,12 @@ def _check_required(patient: Patient, model: ModelInfo) -> Iterator[Check]:
 def _check_domain(patient: Patient, model: ModelInfo, outside_domain: bool) -> Iterator[Check]:
     from DosePredictLib.inference.domain import check_domain
 
-    domain = check_domain(patient.case, model.card)
+    domain = check_domain(patient.case, model.card, patient.occupancies)
     reasons = "; ".join(domain.reasons)
     if domain.verdict == "inside":
         yield Check(Level.GOOD, _("The patient is like those the model was trained on."))
+    elif domain.verdict == "unknown":
+        yield Check(Level.DOUBT, _("The model's card does not say what patients it was trained on."))
     elif domain.verdict == "unusual":
         yield Check(Level.DOUBT, _("Unusual for the model: {reasons}.").format(reasons=reasons))
     elif outside_domain:

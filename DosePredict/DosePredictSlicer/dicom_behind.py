@@ -9,6 +9,7 @@ from typing import Any
 import slicer
 
 FILES = "DosePredict.Files"  # attribute of what this module has loaded itself: names of files, and their folder
+PLAN = "DosePredict.PlanFile"  # attribute of structures this module has loaded itself
 INSTANCES = "DICOM.instanceUIDs"  # attribute Slicer gives to volumes loaded from DICOM
 
 
@@ -20,6 +21,17 @@ def files_behind(node: Any) -> list[Path]:
 def remember_files(node: Any, files: list[Path]) -> None:
     """Note where a node came from, for nodes that are not in Slicer's DICOM database."""
     node.SetAttribute(FILES, json.dumps([str(path) for path in files]))
+
+
+def remember_plan(structures: Any, plan: Path) -> None:
+    """Note the RTPLAN that was made on a structure set."""
+    structures.SetAttribute(PLAN, str(plan))
+
+
+def plan_behind(structures: Any) -> Path | None:
+    """The RTPLAN made on a structure set, where it is known and still exists."""
+    path = Path(structures.GetAttribute(PLAN) or "")
+    return path if path.is_file() else None
 
 
 def _remembered(node: Any) -> list[Path]:

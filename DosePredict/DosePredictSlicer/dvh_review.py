@@ -18,6 +18,7 @@ METRIC_COLUMNS = {
     "volume_cc": "Volume (cc)", "dmean_gy": "Mean (Gy)", "d98_gy": "D98% (Gy)", "d95_gy": "D95% (Gy)", "d50_gy": "D50% (Gy)",
     "d2_gy": "D2% (Gy)", "d0_03cc_gy": "D0.03cc (Gy)",
 }  # fmt: skip
+LEGEND_POINTS = 8
 PREDICTED, PLANNED = " predicted (%)", " planned (%)"  # ends of the columns of dvh.csv
 
 
@@ -40,6 +41,7 @@ def add_chart(result: Result) -> Any:
     table, colors = result.node(CURVES), _segment_colors(result.source(STRUCTURES))
     chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", slicer.mrmlScene.GenerateUniqueName(_("DVH")))
     chart.SetTitle(_("planned solid, predicted dashed"))
+    chart.SetLegendFontSize(LEGEND_POINTS)
     chart.SetXAxisTitle(_("Dose (Gy)"))
     chart.SetYAxisTitle(_("Volume (%)"))
     dose = table.GetColumnName(0)

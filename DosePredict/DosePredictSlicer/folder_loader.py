@@ -14,12 +14,11 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from DosePredictLib.core import DosePredictError, Grid, InputError, Structure, StructureSet, Volume
 
-from .dicom_behind import remember_files
+from .dicom_behind import remember_files, remember_plan
 from .scene_structures import CONTOURS, LABELMAP, ROI_NUMBER, ROI_TYPE, polydata_of
 from .scene_volumes import RAS_LPS, add_volume, matrix_of
 from .subject_hierarchy import mark_as_dose
 
-PRESCRIBED = "DosePredict.Prescription"  # tag of a segment: Gy the plan of its folder prescribes to it
 COLORS = (
     (0.90, 0.10, 0.10), (0.95, 0.55, 0.10), (0.95, 0.85, 0.20), (0.20, 0.70, 0.30), (0.15, 0.65, 0.85), (0.25, 0.35, 0.90),
     (0.60, 0.30, 0.85), (0.90, 0.45, 0.75), (0.55, 0.35, 0.20), (0.45, 0.75, 0.65), (0.70, 0.70, 0.35), (0.60, 0.60, 0.60),
@@ -39,8 +38,8 @@ class Loaded:
 
 def load_folder(paths: list[Path]) -> Loaded:
     """Search folders and files and load the one case found there. Raises InputError with one sentence where there is none."""
-    from DosePredictLib.io.choose import choose, missing
     from DosePredictLib.io.checks import check_frame
+    from DosePredictLib.io.choose import choose, missing
     from DosePredictLib.io.ct import read_ct
     from DosePredictLib.io.rtstruct import read_rtstruct
     from DosePredictLib.io.scan import scan
@@ -55,6 +54,8 @@ def load_folder(paths: list[Path]) -> Loaded:
     volume = read_ct(choice.ct)
     ct = _add_ct(volume, [file.path for file in choice.ct])
     structures = _add_structures(struct.structures, volume.grid, choice.rtstruct.path)
+    if choice.plan:
+        remember_plan(structures, choice.plan.path)
     warnings = list(choice.warnings)
     prescription = _attempt(lambda: _prescription(choice, struct.structures), warnings)
     planned = _attempt(lambda: _add_dose(choice, max((prescription or {}).values(), default=0.0)), warnings)

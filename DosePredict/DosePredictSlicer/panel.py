@@ -13,8 +13,10 @@ from slicer.i18n import tr as _
 from DosePredictLib import registry
 from DosePredictLib.core import OARS, DosePredictError
 
-from . import site_names
+from . import dependencies, site_names
 from .checks import Check, Level, check, obstacles
+from .device_probe import DeviceProbe
+from .export_section import ExportSection
 from .folder_loader import load_folder
 from .model_section import ModelSection
 from .patient import Patient
@@ -46,6 +48,8 @@ class Panel:
         self._model = ModelSection(ui, self._set)
         self._run = RunSection(ui)
         self._results = ResultsSection(ui)
+        self._export = ExportSection(ui)
+        self._probe = DeviceProbe(lambda sentences: ui.deviceLabel.setText("\n".join(sentences)))
         queue.on_change = self.show_run
         self._connect()
 
@@ -71,6 +75,7 @@ class Panel:
         self._show_structures(model)
         self.ui.checksLabel.setText(_as_html(self._checks))
         self._results.show(Result.of(parameters.predicted))
+        self._export.show(Result.of(parameters.predicted))
         self.show_run()
 
     def show_run(self) -> None:
@@ -100,6 +105,7 @@ class Panel:
     def predict(self) -> None:
         """Predict the chosen patient, after those that wait."""
         try:
+            dependencies.ensure_for_prediction()
             self.queue.add(self._fresh_patient(), self._settings())
         except DosePredictError as error:
             self._run.show_error(str(error))
@@ -109,6 +115,7 @@ class Panel:
         ui.loadFolderButton.connect("clicked(bool)", self._choose_folder)
         ui.predictButton.connect("clicked(bool)", lambda _checked: self.queue.cancel() if self.queue.is_running else self.predict())
         ui.queueButton.connect("clicked(bool)", lambda _checked: self.predict())
+        ui.probeButton.connect("clicked(bool)", lambda _checked: self._probe.start())
         ui.planSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._take_plan)
         for selector in (ui.ctSelector, ui.structuresSelector, ui.plannedSelector):
             selector.connect("currentNodeChanged(vtkMRMLNode*)", self._forget_wishes)

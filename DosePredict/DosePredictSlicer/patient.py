@@ -51,6 +51,13 @@ class Patient:
         return found
 
     @cached_property
+    def occupancies(self) -> dict[str, Volume]:
+        """By segment name, the share of each voxel of the CT inside; those without volume are left out."""
+        from DosePredictLib.preprocessing.rasters import rasterise_all
+
+        return rasterise_all(self.structure_set, self.volume.grid).occupancies
+
+    @cached_property
     def identified(self) -> Identified:
         wished = {name: roi for name, roi in self.names.items() if not roi or roi in self.structure_set}
         return identify(self.structure_set, wished)
@@ -74,7 +81,7 @@ class Patient:
     def wishing(self, names: Mapping[str, str], prescription: Mapping[str, float]) -> Patient:
         """The same patient with other wishes; what was read from the scene is not read again."""
         other = replace(self, names=names, prescription=prescription)
-        for key in ("volume", "structure_set", "reference"):
+        for key in ("volume", "structure_set", "occupancies", "reference"):
             if key in self.__dict__:
                 other.__dict__[key] = self.__dict__[key]
         return other

@@ -42,9 +42,13 @@ class Result:
 
     def adopt(self, node: Any, role: str) -> Any:
         """Mark a node as part of this prediction."""
-        node.SetAttribute(RUN, self.run)
-        node.SetAttribute(ROLE, role)
+        for name, value in self.marks(role).items():
+            node.SetAttribute(name, value)
         return node
+
+    def marks(self, role: str) -> dict[str, str]:
+        """The attributes of a node of this prediction."""
+        return {RUN: self.run, ROLE: role}
 
     @property
     def report(self) -> dict[str, Any]:

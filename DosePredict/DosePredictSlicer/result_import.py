@@ -37,7 +37,7 @@ def import_result(output: Path, patient: Patient) -> Result:
 def _import(result: Result, output: Path, patient: Patient) -> None:
     names = {PREDICTED: _("Predicted dose"), DIFFERENCE: _("Predicted - planned dose"), UNCERTAINTY: _("Uncertainty of the dose")}
     for role, volume in read_volumes(output / VOLUMES).items():
-        result.adopt(add_volume(volume, names[role]), role)
+        add_volume(volume, names[role], result.marks(role))
     _add_text(result, REPORT, _("Report (numbers)"), output / "report.json")
     _add_text(result, PAGE, _("Report"), output / "report.html")
     _note_provenance(result, patient)

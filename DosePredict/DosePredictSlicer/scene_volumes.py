@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -69,9 +70,14 @@ def to_world(node: Any) -> np.ndarray:
     return array_of(matrix)
 
 
-def add_volume(volume: Volume, name: str) -> Any:
-    """A new scalar volume node with these voxels, not yet displayed."""
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
+def add_volume(volume: Volume, name: str, attributes: Mapping[str, str] | None = None) -> Any:
+    """A new scalar volume node with these voxels, not yet displayed; selectors see its attributes as soon as they see it."""
+    node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScalarVolumeNode")
+    node.UnRegister(None)  # the scene will hold it
+    node.SetName(slicer.mrmlScene.GenerateUniqueName(name))
+    for key, value in (attributes or {}).items():
+        node.SetAttribute(key, value)
+    node = slicer.mrmlScene.AddNode(node)
     slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(volume.array))
     node.SetIJKToRASMatrix(matrix_of(RAS_LPS @ volume.grid.index_to_world))
     return node

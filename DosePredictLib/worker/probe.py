@@ -1,0 +1,53 @@
+"""``python -m DosePredictLib.worker.probe``: what this Python can compute on, as one line of JSON on stdout.
+
+Asked in a process of its own, because a broken installation of torch may take the process down with it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = ("torch", "safetensors", "matplotlib", "pydicom", "SimpleITK", "numpy")
+
+
+def probe() -> dict[str, Any]:
+    """packages: name -> version, None where missing. devices: id, name, free_gb (None where unknown), and why it does not work."""
+    found: dict[str, Any] = {"packages": {name: _version(name) for name in PACKAGES}, "devices": [], "error": ""}
+    try:
+        import torch
+    except Exception as error:  # a half-installed torch raises many kinds
+        return found | {"error": f"torch cannot be imported ({type(error).__name__})"}
+    found["devices"] = [{"id": "cpu", "name": "CPU", "free_gb": None, "problem": _try_kernel("cpu")}]
+    for index in range(torch.cuda.device_count()):
+        free = torch.cuda.mem_get_info(index)[0] / 2**30
+        name = torch.cuda.get_device_name(index)
+        found["devices"].append({"id": "cuda", "name": name, "free_gb": round(free, 1), "problem": _try_kernel(f"cuda:{index}")})
+    if torch.backends.mps.is_available():
+        found["devices"].append({"id": "mps", "name": "Apple", "free_gb": None, "problem": _try_kernel("mps")})
+    return found
+
+
+def _try_kernel(device: str) -> str:
+    """Empty where a product of two small matrices comes out right: a card too new or too old for this torch fails here."""
+    import torch
+
+    try:
+        ones = torch.ones(8, 8, device=device)
+        return "" if float((ones @ ones).sum()) == 512.0 else "it computes wrong results"
+    except Exception as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        return f"it does not compute: {first}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(probe()) + "\n")
