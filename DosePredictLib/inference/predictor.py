@@ -16,6 +16,7 @@ from ..preprocessing.intensity import unit_to_dose
 from ..samplers.common import OnStep
 from . import weights
 from .slicewise import sample_slices
+from .volumewise import predicted_volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +71,11 @@ class Predictor:
         return Prediction(DoseGrid(mean, given.grid), spread, missing_warnings(given))
 
     def _samples(self, given: Conditions, steps: int, seeds: list[int], on_step: OnStep | None) -> list[np.ndarray]:
-        """One array (k, j, i) in [-1, 1] over the network's box for each seed."""
-        condition = torch.from_numpy(np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1))).to(self.device)
-        diffusion, half = weights.diffusion_of(self.recipe), fast_bfloat16(self.device)
+        """One array (k, j, i) in the recipe's unit over the network's box for each seed."""
+        channels, half = torch.from_numpy(given.box.take(given.channels)).to(self.device), fast_bfloat16(self.device)
+        if self.recipe.volumetric:
+            return [predicted_volume(self.network, channels, half=half, on_step=on_step).numpy()] * len(seeds)
+        condition, diffusion = channels.transpose(0, 1).contiguous(), weights.diffusion_of(self.recipe)
         return [
             sample_slices(
                 self.network, diffusion, condition, steps=steps, seed=one, half=half, on_step=_part(on_step, number, len(seeds))

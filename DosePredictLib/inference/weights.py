@@ -31,7 +31,9 @@ def save(network: nn.Module, recipe: Recipe, path: Path) -> None:
 
 def on_device(network: nn.Module, device: torch.device) -> nn.Module:
     """Channels last: the order convolutions are fastest in."""
-    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    volumetric = any(parameter.ndim == 5 for parameter in network.parameters())
+    order = torch.channels_last_3d if volumetric else torch.channels_last
+    return network.to(device).to(memory_format=order)  # type: ignore[call-overload]
 
 
 def load(path: Path, device: torch.device) -> tuple[nn.Module, Recipe]:

@@ -8,8 +8,9 @@ from typing import Any
 from torch import nn
 
 from .dosediff import DoseDiff
+from .resdose import ResDose
 
-NETWORKS: dict[str, type[nn.Module]] = {"dosediff": DoseDiff}
+NETWORKS: dict[str, type[nn.Module]] = {"dosediff": DoseDiff, "resdose": ResDose}
 
 
 def build(model: str, network: Mapping[str, Any]) -> nn.Module:

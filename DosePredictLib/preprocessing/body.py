@@ -24,7 +24,7 @@ def body_mask(ct: Volume) -> np.ndarray:
     radii = [round(COUCH_MM / (spacing * step)) for spacing, step in zip(ct.grid.spacing[:2], steps, strict=True)]
     patient = _largest_piece(coarse, [max(1, radius) for radius in radii])
     near = patient.repeat(steps[1], axis=1).repeat(steps[0], axis=2)[:, : tissue.shape[1], : tissue.shape[2]]
-    return _holes_filled(tissue & near)
+    return filled(tissue & near)
 
 
 def _largest_piece(mask: np.ndarray, radii: list[int]) -> np.ndarray:
@@ -41,6 +41,7 @@ def _largest_piece(mask: np.ndarray, radii: list[int]) -> np.ndarray:
     return sitk.GetArrayFromImage(grown).astype(bool)
 
 
-def _holes_filled(mask: np.ndarray) -> np.ndarray:
+def filled(mask: np.ndarray) -> np.ndarray:
+    """Holes of each slice filled, [k, j, i] bool."""
     slices = [sitk.BinaryFillhole(sitk.GetImageFromArray(plane)) for plane in mask.astype(np.uint8)]
     return np.stack([sitk.GetArrayViewFromImage(plane) for plane in slices]).astype(bool)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core import BODY, TARGET_SLOTS, Case, Grid, InputError, Recipe, Structure, Volume
-from .body import body_mask
+from .body import body_mask, filled
 from .contours import rasterise
 from .crop import Box, network_box
 from .distance_maps import signed_distance_mm
 from .intensity import ct_to_unit
+from .planning import Objectives, planned_doses
 from .resample import resample
 
 AIR_HU = -400.0  # below this, a CT that is empty outside the patient shows no patient
@@ -44,16 +45,44 @@ def conditions(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = Fals
     """
     low = recipe.ct_range_hu[0]
     hu = resample(case.ct, grid, outside=low)
-    body = hu > AIR_HU if trust_air else body_on(case, grid)
+    body = filled(hu > AIR_HU) if trust_air else body_on(case, grid)
     targets = target_occupancies(case, grid)
     organs = {name: _organ(case, name, grid) for name in recipe.structures}
     _require(recipe, organs)
     maps = [distance_channel(occupancy, grid, recipe) for occupancy in (*targets.values(), *organs.values())]
     ct = ct_to_unit(hu if trust_air else np.where(body, hu, low), recipe)  # without a couch
     prescription = prescription_map(case, targets)
-    box = network_box(prescription > 0, body, grid.spacing[2], recipe.margin_mm, recipe.pad_multiple)
+    slice_multiple = recipe.pad_multiple if recipe.volumetric else 1
+    box = network_box(prescription > 0, body, grid.spacing[2], recipe.margin_mm, recipe.pad_multiple, slice_multiple)
     missing = tuple(name for name, occupancy in organs.items() if occupancy is None)
-    return Conditions(np.stack([ct, prescription, *maps]).astype(np.float32), grid, box, missing)
+    planned = planned_channels(hu, body, box, targets, organs, case, recipe, grid) if recipe.planning else []
+    return Conditions(np.stack([ct, prescription, *maps, *planned]).astype(np.float32), grid, box, missing)
+
+
+def planned_channels(
+    hu: np.ndarray,
+    body: np.ndarray,
+    box: Box,
+    targets: dict[str, np.ndarray | None],
+    organs: dict[str, np.ndarray | None],
+    case: Case,
+    recipe: Recipe,
+    grid: Grid,
+) -> list[np.ndarray]:
+    """Doses of simple fields as shares of the highest prescription, inside the body and the box."""
+    inside = {slot: occupancy >= 0.5 for slot, occupancy in targets.items() if occupancy is not None}
+    region = np.zeros(grid.shape, bool)
+    box.put(np.ones(box.shape, bool), region)
+    return list(
+        planned_doses(
+            Volume(np.where(body, hu, recipe.ct_range_hu[0]), grid),
+            region & body,
+            prescription_map(case, inside),
+            {name: occupancy >= 0.5 for name, occupancy in organs.items() if occupancy is not None},
+            [Objectives(**plan) for plan in recipe.planning["plans"]],
+            recipe.planning["angles_deg"],
+        )
+    )
 
 
 def prescription_map(case: Case, targets: dict[str, np.ndarray | None]) -> np.ndarray:

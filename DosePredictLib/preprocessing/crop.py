@@ -32,8 +32,10 @@ class Box:
         into[tuple(inner)] = values[own]
 
 
-def network_box(targets: np.ndarray, body: np.ndarray, slice_mm: float, margin_mm: float, multiple: int) -> Box:
-    """Slices from the targets' first to last, ``margin_mm`` beyond; in plane the body there, padded to ``multiple``.
+def network_box(
+    targets: np.ndarray, body: np.ndarray, slice_mm: float, margin_mm: float, multiple: int, slice_multiple: int = 1
+) -> Box:
+    """Slices from the targets' first to last, ``margin_mm`` beyond; in plane the body there; padded to multiples.
 
     targets, body: [k, j, i] bool on the network's grid.
     """
@@ -43,7 +45,8 @@ def network_box(targets: np.ndarray, body: np.ndarray, slice_mm: float, margin_m
     seen = (body | targets)[first:last]
     rows, columns = np.flatnonzero(seen.any(axis=(0, 2))), np.flatnonzero(seen.any(axis=(0, 1)))
     j, i = (_padded(int(found[0]), int(found[-1]) + 1, multiple) for found in (rows, columns))
-    return Box((int(first), j[0], i[0]), (int(last), j[1], i[1]))
+    k = _padded(int(first), int(last), slice_multiple)
+    return Box((k[0], j[0], i[0]), (k[1], j[1], i[1]))
 
 
 def _padded(start: int, stop: int, multiple: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ class Augmentation:
     """flip: probability of a left-right mirror. rotation: degrees, zoom: factor, shift_hu: HU; each the bound of a uniform draw.
 
     Zoom stands for another voxel size, so distances stay as they are. drop: probability of losing each organ.
+    turned: probability of a rotation.
     """
 
     flip: float = 0.5
@@ -25,6 +26,7 @@ class Augmentation:
     zoom: float = 1.2
     shift_hu: float = 20.0
     drop: float = 0.05
+    turned: float = 1.0
 
 
 def augment(batch: Tensor, recipe: Recipe, settings: Augmentation, rng: np.random.Generator) -> Tensor:
@@ -38,9 +40,9 @@ def augment(batch: Tensor, recipe: Recipe, settings: Augmentation, rng: np.rando
 
 
 def mirrored(image: Tensor, channels: Sequence[str]) -> Tensor:
-    """The patient's mirror image: columns reversed, and left organs become right ones."""
+    """The mirror image of (channels + others, ..., columns): columns reversed, and left organs become right ones."""
     order = [channels.index(_other_side(name)) for name in channels]
-    return image.flip(-1)[[*order, len(order)]]
+    return image.flip(-1)[[*order, *range(len(order), len(image))]]
 
 
 def warped(batch: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:

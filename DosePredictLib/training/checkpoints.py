@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -25,7 +26,7 @@ class State:
 
     @classmethod
     def start(cls, network: nn.Module, *, learning_rate: float, weight_decay: float, ema: float) -> State:
-        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(ema))
+        average = AveragedModel(network, multi_avg_fn=moving_average(ema))
         optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
         return cls(network, average, optimizer)
 
@@ -45,3 +46,13 @@ class State:
         except (RuntimeError, ValueError, KeyError) as error:
             raise ModelError(f"{path.name} does not fit this recipe: it was made with another architecture.") from error
         self.step, self.seconds = stored["step"], stored["seconds"]
+
+
+def moving_average(decay: float) -> Callable[..., None]:
+    """Exponential moving average that forgets its first steps: of decay (1 + n) / (10 + n) while that is less."""
+
+    def update(average: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        n = float(count)
+        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(average, current, count)
+
+    return update

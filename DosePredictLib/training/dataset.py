@@ -13,23 +13,27 @@ import numpy as np
 from ..core import Case, Grid, InputError, Recipe, Volume
 from ..io import openkbp
 from ..io.case import load_case
-from ..preprocessing.channels import conditions, network_grid
+from ..preprocessing.channels import body_on, conditions, network_grid
 from ..preprocessing.intensity import dose_to_unit
 from ..preprocessing.resample import resample
 
-CACHE_FORMAT = 2  # raise it whenever the same recipe would give other channels
+CACHE_FORMAT = 3  # raise it whenever the same recipe would give other channels
 
 
 @dataclass(frozen=True, eq=False)
 class Patient:
-    """channels: (slices, channels, rows, columns) float16. dose: (slices, rows, columns) float16 in [-1, 1]."""
+    """channels: (slices, channels, rows, columns) float16. dose: (slices, rows, columns) float16 in [-1, 1].
+
+    counts: (slices, rows, columns) bool, where dose may be: the body, or OpenKBP's possible_dose_mask.
+    """
 
     id: str
     channels: np.ndarray
     dose: np.ndarray
+    counts: np.ndarray
 
 
-def patient_of(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = False) -> Patient:
+def patient_of(case: Case, recipe: Recipe, grid: Grid, *, counts: np.ndarray | None = None, trust_air: bool = False) -> Patient:
     """What the network learns from ``case`` on ``grid``. Raises InputError for a case without a reference dose."""
     if case.reference is None:
         raise InputError(f"{case.label} has no dose to learn from.")
@@ -37,7 +41,8 @@ def patient_of(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = Fals
     gray = resample(Volume(case.reference.gray, case.reference.grid), grid, outside=0.0, antialias=False)
     unit = dose_to_unit(gray, case.prescription.highest_gy, recipe)
     channels = np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1), dtype=np.float16)
-    return Patient(case.label, channels, given.box.take(unit).astype(np.float16))
+    counted = given.box.take(body_on(case, grid) if counts is None else counts)
+    return Patient(case.label, channels, given.box.take(unit).astype(np.float16), counted)
 
 
 def find_cases(data: Path) -> tuple[list[Path], list[Path]]:
@@ -77,7 +82,7 @@ def load_patients(folders: list[Path], recipe: Recipe, cache: Path) -> Iterator[
         if not file.exists():
             _prepare(folder, recipe, file)
         with np.load(file) as stored:
-            yield Patient(folder.name, stored["channels"], stored["dose"])
+            yield Patient(folder.name, stored["channels"], stored["dose"], stored["counts"])
 
 
 def recipe_key(recipe: Recipe) -> str:
@@ -88,9 +93,12 @@ def recipe_key(recipe: Recipe) -> str:
 
 def _prepare(folder: Path, recipe: Recipe, file: Path) -> None:
     """OpenKBP on its own grid, whose CT is empty outside the patient; a DICOM case on the network's."""
-    case = read_case(folder)
-    grid = case.ct.grid if is_openkbp(folder) else network_grid(case, recipe)
-    patient = patient_of(case, recipe, grid, trust_air=is_openkbp(folder))
+    if is_openkbp(folder):
+        found = openkbp.read_patient(folder)
+        patient = patient_of(found.case, recipe, found.case.ct.grid, counts=found.possible_dose_mask, trust_air=True)
+    else:
+        case = load_case([folder]).case
+        patient = patient_of(case, recipe, network_grid(case, recipe))
     part = file.with_suffix(".part.npz")
-    np.savez(part, channels=patient.channels, dose=patient.dose)
+    np.savez(part, channels=patient.channels, dose=patient.dose, counts=patient.counts)
     part.replace(file)

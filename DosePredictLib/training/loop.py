@@ -1,30 +1,34 @@
-"""The training loop of the diffusion models: one seeded batch after another, with checkpoints and a log."""
+"""The training loop: one seeded batch after another, with checkpoints and a log."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core import ModelError
-from ..diffusion.gaussian import GaussianDiffusion
-from ..inference.slicewise import sample_slices
-from ..inference.weights import diffusion_of, on_device
+from ..inference.weights import on_device
 from ..models import build
-from .augmentation import augment
 from .checkpoints import State
 from .dataset import Patient
-from .sampling import SliceSampler
 from .settings import Settings, TrainingRecipe
+from .slices import SliceDiffusion
+from .volumes import VolumeDose
 
-Log = Callable[[dict[str, Any]], None]
+
+class Task(Protocol):
+    """What a network learns: the loss of a step, which depends on the seed and the step alone, and what it predicts."""
+
+    def loss(self, network: nn.Module, step: int) -> Tensor: ...
+
+    def predicted(self, network: nn.Module, patient: Patient) -> Tensor: ...
 
 
 def train(plan: TrainingRecipe, patients: Sequence[Patient], validation: Sequence[Patient], out: Path, *, resume: bool) -> State:
@@ -37,7 +41,8 @@ def train(plan: TrainingRecipe, patients: Sequence[Patient], validation: Sequenc
     checkpoint = out / "checkpoint.pt"
     if resume and checkpoint.exists():
         state.load(checkpoint, device)
-    trainer = Trainer(plan, state, SliceSampler(patients, settings.batch, settings.seed), device)
+    task = (VolumeDose if plan.recipe.volumetric else SliceDiffusion)(plan, patients, device)
+    trainer = Trainer(plan, state, task)
     while state.step < settings.steps:
         report = trainer.step()
         if state.step % settings.validate_every == 0 and validation:
@@ -52,17 +57,14 @@ def train(plan: TrainingRecipe, patients: Sequence[Patient], validation: Sequenc
 class Trainer:
     """One optimiser step at a time."""
 
-    def __init__(self, plan: TrainingRecipe, state: State, sampler: SliceSampler, device: torch.device) -> None:
-        self.plan, self.state, self.sampler, self.device = plan, state, sampler, device
-        self.diffusion: GaussianDiffusion = diffusion_of(plan.recipe)
+    def __init__(self, plan: TrainingRecipe, state: State, task: Task) -> None:
+        self.plan, self.state, self.task = plan, state, task
         self.recent: list[float] = []
 
     def step(self) -> dict[str, Any]:
         """Raises ModelError where the loss is not finite; the last checkpoint is then the last good one."""
         started = time.monotonic()
-        rng = self.sampler.generator(self.state.step)
-        batch = augment(self.sampler.draw(rng).to(self.device), self.plan.recipe, self.plan.augmentation, rng)
-        loss = self.loss(batch, rng)
+        loss = self.task.loss(self.state.network, self.state.step)
         if not torch.isfinite(loss):
             raise ModelError(f"The loss of step {self.state.step} is not finite; resume with a smaller learning rate.")
         self._descend(loss)
@@ -70,16 +72,6 @@ class Trainer:
         self.state.seconds += time.monotonic() - started
         self.recent = [*self.recent[-199:], float(loss.detach())]
         return {"step": self.state.step, "loss": float(np.mean(self.recent)), "seconds": round(self.state.seconds, 1)}
-
-    def loss(self, batch: Tensor, rng: np.random.Generator) -> Tensor:
-        """Mean squared error of the network's output for noisy doses (DoseDiff, Eq. 6)."""
-        given, dose = batch[:, :-1].contiguous(memory_format=torch.channels_last), batch[:, -1:]
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        noise = torch.randn(dose.shape, generator=generator).to(dose)
-        t = torch.randint(self.diffusion.timesteps, (len(dose),), generator=generator).to(dose.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            output = self.state.network(self.diffusion.add_noise(dose, noise, t), t, given)
-        return (output.float() - self.diffusion.target(dose, noise, t)).square().mean()
 
     def _descend(self, loss: Tensor) -> None:
         settings, optimizer, network = self.plan.training, self.state.optimizer, self.state.network
@@ -92,14 +84,15 @@ class Trainer:
         self.state.average.update_parameters(network)
 
     def validate(self, patients: Sequence[Patient]) -> float:
-        """Mean |dose error| over the boxes of ``patients`` with the averaged weights, as a share of the prescription."""
+        """Mean |dose error| where dose may be, with the averaged weights, as a share of the prescription."""
         low, high = self.plan.recipe.dose_range
         network = self.state.average.module.eval()
         errors = []
         for patient in patients:
-            given = torch.from_numpy(patient.channels.astype(np.float32)).to(self.device)
-            dose = sample_slices(network, self.diffusion, given, steps=self.plan.recipe.steps, seed=0)
-            errors.append(float((dose - torch.from_numpy(patient.dose.astype(np.float32))).abs().mean()) * (high - low) / 2)
+            with torch.inference_mode():
+                dose = self.task.predicted(network, patient).cpu().numpy()
+            errors.append(float(np.abs(dose - patient.dose)[patient.counts].mean()) * (high - low) / 2)
+        network.train()
         return float(np.mean(errors))
 
 

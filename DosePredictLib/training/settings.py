@@ -20,7 +20,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; every time is counted in optimiser steps. ema: decay of the moving average of the weights."""
+    """How to train; every time is counted in optimiser steps. ema: decay of the moving average of the weights.
+
+    dvh_weight: of the distance between DVHs in the loss, beside 1 for the dose error (volumetric networks).
+    """
 
     seed: int = 0
     steps: int = 7500
@@ -30,6 +33,7 @@ class Settings:
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
     ema: float = 0.999
+    dvh_weight: float = 0.0
     checkpoint_every: int = 500
     validate_every: int = 1000
     validation_patients: int = 4

@@ -13,8 +13,8 @@ from DosePredictLib.core import InputError, ModelError, Recipe
 from DosePredictLib.training.augmentation import Augmentation
 from DosePredictLib.training.dataset import Patient, recipe_key
 from DosePredictLib.training.loop import learning_rate, train
-from DosePredictLib.training.sampling import EMPTY_SLICE_CHANCE, SliceSampler
 from DosePredictLib.training.settings import Settings, TrainingRecipe, read_recipe
+from DosePredictLib.training.slices import EMPTY_SLICE_CHANCE, SliceSampler
 
 RECIPE = Recipe(model="dosediff", network={"distance_maps": 11, "widths": (16, 16), "time_width": 16}, steps=2)
 PLAN = TrainingRecipe(
@@ -26,7 +26,10 @@ def patients(count: int = 3, rows: int = 16) -> list[Patient]:
     rng = np.random.default_rng(0)
     return [
         Patient(
-            f"p{n}", rng.normal(size=(5 + n, 12, rows, 16)).astype(np.float16), rng.random((5 + n, rows, 16)).astype(np.float16)
+            f"p{n}",
+            rng.normal(size=(5 + n, 12, rows, 16)).astype(np.float16),
+            rng.random((5 + n, rows, 16)).astype(np.float16),
+            np.ones((5 + n, rows, 16), bool),
         )
         for n in range(count)
     ]
@@ -141,5 +144,6 @@ def test_the_shipped_recipes_can_be_read_and_fit_their_networks(repository):
 
     for path in sorted((repository / "Resources" / "Recipes").glob("*.toml")):
         plan = read_recipe(path)
-        assert plan.recipe.network["distance_maps"] == len(plan.recipe.channels) - 1
+        network = plan.recipe.network
+        assert network.get("channels", network.get("distance_maps", 0) + 1) == len(plan.recipe.channels)
         build(plan.recipe.model, plan.recipe.network)

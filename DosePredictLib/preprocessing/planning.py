@@ -1,0 +1,84 @@
+"""A first plan by optimisation: the dose that simple fields reach when asked to cover the targets and spare the organs.
+
+It is no prediction of what a planner does, but shows a network what these fields can do on this anatomy: where dose can fall
+off, which way it streaks, what sparing one organ costs. On OpenKBP it alone errs by about 3.5 Gy (docs/experiments.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..core import Volume
+from .beams import NINE_FIELDS_DEG, Beam, beams_on, voxel_points
+from .fluence import Objective, best_fluence, influence
+
+SAMPLING = 2  # every second voxel along each axis is enough to find the fluence
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """What a plan is asked for. normal: weight of dose outside the targets, beside 1 for the targets; organs: where it differs.
+
+    shortfall: how much worse too little dose in a target is than too much. scale: of the wanted dose over the prescription.
+    smoothness: of the fluence. iterations: few, so that the fluence stays smooth (early stopping).
+    """
+
+    normal: float = 0.02
+    organs: Mapping[str, float] = field(default_factory=dict)
+    shortfall: float = 2.0
+    scale: float = 1.02
+    smoothness: float = 0.5
+    iterations: int = 40
+
+
+def planned_doses(
+    hu: Volume,
+    region: np.ndarray,
+    wanted: np.ndarray,
+    organs: Mapping[str, np.ndarray],
+    plans: Sequence[Objectives],
+    angles_deg: Sequence[float] = NINE_FIELDS_DEG,
+) -> np.ndarray:
+    """(1 + plans, k, j, i) float32, zero outside ``region``: dose of all beamlets open alike, then of each optimised plan.
+
+    hu: CT, air outside the patient, on a grid along the patient's axes. region: [k, j, i] bool, where dose is computed.
+    wanted: [k, j, i] dose in the targets, in the unit of the result, 0 elsewhere. organs: [k, j, i] bool each.
+    The first is scaled to the mean of ``wanted`` in the targets.
+    """
+    beams = beams_on(hu, wanted > 0, angles_deg)
+    lattice = np.zeros(wanted.shape, bool)
+    lattice[tuple(slice(0, None, SAMPLING) for _ in range(3))] = True
+    sampled = np.flatnonzero(region & lattice)
+    matrix = influence(beams, voxel_points(hu.grid, sampled))
+    at_samples = {name: mask.ravel()[sampled] for name, mask in organs.items()}
+    objectives = [objective_at(wanted.ravel()[sampled], at_samples, plan) for plan in plans]
+    fluences = [best_fluence(matrix, beams, wish, plan.iterations) for wish, plan in zip(objectives, plans, strict=True)]
+    everywhere = np.concatenate([beam.open.ravel() for beam in beams]).astype(np.float32)
+    doses = dose_of(np.stack([everywhere, *fluences], axis=1), beams, hu, np.flatnonzero(region))
+    target = wanted > 0
+    doses[0] *= wanted[target].mean() / max(float(doses[0][target].mean()), 1e-6)
+    return doses
+
+
+def dose_of(fluences: np.ndarray, beams: Sequence[Beam], volume: Volume, voxels: np.ndarray) -> np.ndarray:
+    """(n, k, j, i) float32: dose of n fluences (beamlets, n) at the ``voxels`` (flat index) of volume.grid; 0 elsewhere."""
+    points = voxel_points(volume.grid, voxels)
+    parts = np.split(fluences, np.cumsum([beam.open.size for beam in beams])[:-1])
+    doses = np.zeros((fluences.shape[1], volume.array.size), np.float32)
+    doses[:, voxels] = sum(beam.influence(points) @ part for beam, part in zip(beams, parts, strict=True)).T
+    return doses.reshape(-1, *volume.array.shape)
+
+
+def objective_at(wanted: np.ndarray, organs: Mapping[str, np.ndarray], plan: Objectives) -> Objective:
+    """The cost of doses at sampled points: mean over the targets plus mean over everything else."""
+    target = wanted > 0
+    weight = np.full(wanted.shape, plan.normal, np.float32)
+    for name, inside in organs.items():
+        weight[inside] = plan.organs.get(name, plan.normal)
+    shares = max(1, np.count_nonzero(target)), max(1, np.count_nonzero(~target))
+    weight = np.where(target, 1 / shares[0], weight / shares[1]).astype(np.float32) * 1000
+    shortfall = np.where(target, np.float32(plan.shortfall), np.float32(1))
+    return Objective((wanted * plan.scale).astype(np.float32), weight, shortfall, plan.smoothness)

@@ -1,0 +1,87 @@
+"""Learning whole patients: a three-dimensional network that predicts the dose at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..core import Recipe
+from .augmentation import Augmentation, mirrored
+from .dataset import Patient
+from .settings import TrainingRecipe
+
+ELSEWHERE = 0.05  # weight of a voxel where no dose was computed, beside 1 where dose may be
+
+
+class VolumeDose:
+    """Absolute dose error, plus the distance between the dose distributions of each structure (its DVH)."""
+
+    def __init__(self, plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device) -> None:
+        self.plan, self.patients, self.device = plan, patients, device
+        channels = plan.recipe.channels
+        self.structures = [number for number, name in enumerate(channels) if name.startswith("SDM:")]
+
+    def loss(self, network: nn.Module, step: int) -> Tensor:
+        """Of one patient, augmented; every patient comes once before any comes again."""
+        epoch, number = divmod(step, len(self.patients))
+        order = np.random.default_rng([self.plan.training.seed, epoch]).permutation(len(self.patients))
+        rng = np.random.default_rng([self.plan.training.seed, epoch, number])
+        volume = augmented(tensor_of(self.patients[order[number]]), self.plan.recipe, self.plan.augmentation, rng)
+        volume = volume.to(self.device)
+        given, dose, counts = volume[None, :-2], volume[-2], volume[-1]
+        with torch.autocast(self.device.type, torch.bfloat16):
+            predicted = network(given.contiguous(memory_format=torch.channels_last_3d))
+        predicted = predicted[0, 0].float()
+        weight = counts + ELSEWHERE * (1 - counts)
+        error = (weight * (predicted - dose).abs()).sum() / weight.sum()
+        inside = [(given[0, number] > 0) & (counts > 0.5) for number in self.structures]
+        return error + self.plan.training.dvh_weight * dvh_distance(predicted, dose, inside)
+
+    def predicted(self, network: nn.Module, patient: Patient) -> Tensor:
+        """(k, j, i) dose in the recipe's unit."""
+        given = tensor_of(patient)[None, :-2].to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            return network(given.contiguous(memory_format=torch.channels_last_3d))[0, 0].float()
+
+
+def dvh_distance(predicted: Tensor, dose: Tensor, inside: Sequence[Tensor]) -> Tensor:
+    """Mean over structures of the area between their cumulative DVHs (dose axis): mean |sorted - sorted|."""
+    areas = [(predicted[mask].sort().values - dose[mask].sort().values).abs().mean() for mask in inside if mask.any()]
+    return torch.stack(areas).mean() if areas else predicted.new_zeros(())
+
+
+def tensor_of(patient: Patient) -> Tensor:
+    """(channels + dose + counts, k, j, i) float32."""
+    parts = [patient.channels.swapaxes(0, 1), patient.dose[None], patient.counts[None]]
+    return torch.from_numpy(np.concatenate([part.astype(np.float32) for part in parts]))
+
+
+def augmented(volume: Tensor, recipe: Recipe, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Mirrored, rotated about the patient's long axis together with the fields, its CT numbers shifted, organs lost."""
+    if rng.random() < settings.flip:
+        volume = mirrored(volume, recipe.channels)
+    if rng.random() < settings.turned:
+        volume = rotated(volume, np.radians(rng.uniform(-settings.rotation, settings.rotation)))
+    low, high = recipe.ct_range_hu
+    volume[0] = torch.where(volume[0] > -0.999, volume[0] + rng.uniform(-1, 1) * settings.shift_hu * 2 / (high - low), volume[0])
+    first = 2 + 3
+    for organ in range(len(recipe.structures)):
+        if rng.random() < settings.drop:
+            volume[first + organ] = recipe.missing_distance_mm / recipe.distance_unit_mm
+    return volume
+
+
+def rotated(volume: Tensor, angle: float) -> Tensor:
+    """(channels + dose + counts, k, j, i) about the axis k, bilinear; beyond the edge its nearest voxel, where nothing counts."""
+    rows, columns = volume.shape[-2:]
+    cosine, sine = float(np.cos(angle)), float(np.sin(angle))
+    theta = torch.tensor([[cosine, -sine * rows / columns, 0.0], [sine * columns / rows, cosine, 0.0]])
+    grid = F.affine_grid(theta[None], [1, 1, rows, columns], align_corners=False)
+    flat = volume.flatten(0, 1)[None]
+    turned = F.grid_sample(flat[:, : -volume.shape[1]], grid, padding_mode="border", align_corners=False)
+    counts = F.grid_sample(flat[:, -volume.shape[1] :], grid, padding_mode="zeros", align_corners=False)
+    return torch.cat([turned, (counts > 0.5).float()], dim=1)[0].reshape(volume.shape)
