@@ -11,15 +11,18 @@ import numpy as np
 
 from ..core import BODY, Case, DoseGrid, InputError, TabulatedDvh, Volume
 from .anonymise import Veil
+from .calibration import Calibration
 from .difference import Errors, difference, errors
 from .gamma import Gamma, gamma
 from .goals import Goal, GoalResult, evaluate_goals, read_goals, templates
 from .interpolation import on_grid
 from .report_figures import Picture, View
 from .report_findings import Check, Flag, Place, checks, flags, organ_to_look_at, point_of
+from .report_site import Site, site_of
 from .report_uncertainty import Uncertainty, uncertainty_of
 from .structure_metrics import StructureRow, structure_rows
 from .tps_dvh import DvhComparison, compare_dvh
+from .uncertainty import Band, Interval
 
 SCHEMA = "dosepredict.report/1"
 NOTICE = "Research software. Not a medical device. Not for treatment."
@@ -77,6 +80,7 @@ class Report:
     request: Mapping[str, Any]
     comparison: Comparison | None = None
     uncertainty: Uncertainty | None = None
+    site: Site | None = None
     tabulated: Mapping[str, TabulatedDvh] = field(default_factory=dict)
     tabulated_differences: tuple[DvhComparison, ...] = ()
     domain: DomainVerdict | None = None
@@ -90,6 +94,24 @@ class Report:
     def outside_domain(self) -> str | None:
         """Why the model does not apply; None where it does."""
         return "; ".join(self.domain.reasons) if self.domain and self.domain.verdict == "outside" else None
+
+    @property
+    def bands(self) -> dict[str, Band]:
+        """Around the predicted curves, by ROI name: measured at the site where they are known, else of the samples."""
+        sampled = self.uncertainty.bands if self.uncertainty else {}
+        return {**sampled, **(self.site.bands if self.site else {})}
+
+    @property
+    def intervals(self) -> dict[str, Mapping[str, Interval]]:
+        """Of the metrics, by ROI name and column; of the same origin as the bands."""
+        sampled = self.uncertainty.intervals if self.uncertainty else {}
+        return {**sampled, **(self.site.intervals if self.site else {})}
+
+    @property
+    def interval_words(self) -> str:
+        """Where bands and intervals come from; empty where there are none."""
+        sources = [f"Measured on {self.site.cases} plans of your site."] if self.site else []
+        return " ".join([*sources, *([self.uncertainty.words] if self.uncertainty else [])])
 
     def to_dict(self) -> dict[str, Any]:
         """The content of report.json: numbers with fixed keys, null where a value would mislead."""
@@ -107,6 +129,7 @@ class Report:
             "flags": [asdict(flag) | {"difference": flag.difference} for flag in self.flags],
             **self._compared(),
             "uncertainty": {"words": self.uncertainty.words} if self.uncertainty else None,
+            "site": {"cases": self.site.cases, "words": list(self.site.words)} if self.site else None,
             "tps_dvh": [_tabulated(entry) for entry in self.tabulated_differences],
             "warnings": list(self.warnings),
             "notes": list(self.notes),
@@ -116,8 +139,7 @@ class Report:
         return _finite(content)
 
     def _structure(self, row: StructureRow) -> dict[str, Any]:
-        known = self.uncertainty.intervals.get(row.roi, {}) if self.uncertainty else {}
-        intervals = {key: [found.low, found.high] for key, found in known.items()}
+        intervals = {key: [found.low, found.high] for key, found in self.intervals.get(row.roi, {}).items()}
         return row.to_dict() | ({"interval_90": intervals} if intervals else {})
 
     def _compared(self) -> dict[str, Any]:
@@ -145,6 +167,7 @@ def make_report(
     peak_rss_mb: float = 0.0,
     domain: DomainVerdict | None = None,
     uncertainty: Volume | None = None,
+    calibration: Calibration | None = None,
     goals: Sequence[Goal] | None = None,
     tabulated: Iterable[TabulatedDvh] = (),
     identity: Mapping[str, str] | None = None,
@@ -153,6 +176,7 @@ def make_report(
     """Measure a predicted dose, and compare it with the case's reference dose where there is one.
 
     occupancies: by ROI name, each on any grid. model: the model card. uncertainty: standard deviation of the samples, Gy.
+    calibration: how the model errs at this site.
     goals: those for head and neck unless given. tabulated: a planning system's histograms of the reference dose, or of the
     predicted one where there is no other. timing_s: kept as it is, so the caller may add to it until the report is written.
     identity: whose report it is. secrets: makes the report anonymous, see anonymise.Veil; the identity is left out then.
@@ -183,6 +207,7 @@ def make_report(
         request=request,
         comparison=comparison,
         uncertainty=uncertainty_of(rows, predicted, uncertainty, occupancies, model) if uncertainty is not None else None,
+        site=site_of(rows, case, calibration) if calibration else None,
         tabulated=tables,
         tabulated_differences=tuple(
             compare_dvh(row.planned or row.predicted, tables[row.roi]) for row in rows if row.roi in tables

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core import DoseGrid
+from ..core import DoseGrid, InputError
+from ..evaluation.calibration import Calibration, read_calibration
 from ..evaluation.report import make_report
 from ..evaluation.report_files import write_report
 from ..inference.domain import Domain
 from ..io.case import DicomCase
 from ..io.identity import identity, secrets
 from ..preprocessing.rasters import Rasters
+from ..registry import calibration_file
 from .protocol import Request
 
 if TYPE_CHECKING:
@@ -47,11 +49,28 @@ def write_reports(job: Job, found: Predicted) -> None:
         peak_rss_mb=peak_memory_mb(),
         domain=found.domain,
         uncertainty=found.sampled.prediction.spread,
+        calibration=calibration_of(job, found),
         identity=identity(patient.ct_header, patient.rtstruct_header, plan_label=patient.plan.label if patient.plan else ""),
         secrets=hidden(job.request, job.folder.path, patient) if job.request.anonymise else None,
     )
     timing.update(job.progress.finished())
     write_report(report, job.folder.output, pdf=job.request.pdf)
+
+
+def calibration_of(job: Job, found: Predicted) -> Calibration | None:
+    """The site's own, where it was made with these weights used in this way; a warning where it cannot serve."""
+    path, made_with = calibration_file(found.card["id"]), found.sampled.made_with
+    if not path.exists():
+        return None
+    try:
+        calibration = read_calibration(path)
+    except InputError as error:
+        job.warn(str(error))
+        return None
+    if calibration.fits(found.card, steps=made_with["steps"], samples=made_with["samples"]):
+        return calibration
+    job.warn("The local calibration is of other weights, steps or samples, and is not shown; calibrate again.")
+    return None
 
 
 def hidden(request: Request, home: Path, patient: DicomCase) -> frozenset[str]:

@@ -24,8 +24,10 @@ from DosePredictLib.core import (
     Target,
     Volume,
 )
+from DosePredictLib.evaluation.calibration import Calibration, MetricError
 from DosePredictLib.evaluation.report import Report, make_report
 from DosePredictLib.evaluation.report_files import write_json, write_report
+from DosePredictLib.evaluation.report_html import page as html_page
 
 CT_GRID = Grid((50, 48, 24), (3.0, 3.0, 4.0), (-75.0, -72.0, -46.0))
 DOSE_GRID = CT_GRID.resampled((4.0, 4.0, 4.0))
@@ -207,3 +209,21 @@ def test_a_reference_in_centigray_is_refused(case: Case, occupancies: dict[str, 
 def test_a_folder_that_cannot_be_written_is_named(report: Report, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written to the folder 'missing'"):
         write_report(report, tmp_path / "missing")
+
+
+def test_what_the_site_has_measured_is_shown_in_place_of_the_samples(case, occupancies) -> None:
+    errors = tuple(
+        MetricError("Parotid_L", key, 24, -2.0, 1.5, 2.6) for key in ("dmean_gy", "d98_gy", "d95_gy", "d50_gy", "d2_gy")
+    )
+    measured = make_report(
+        case=case, predicted=case.reference, occupancies=occupancies, model=MODEL, request=REQUEST,
+        uncertainty=Volume(np.full(DOSE_GRID.shape, 0.7), DOSE_GRID),
+        calibration=Calibration("dosediff", "ab" * 32, 8, 1, 24, errors),
+    )  # fmt: skip
+    parotid = next(row for row in measured.to_dict()["structures"] if row["name"] == "Parotid_L")
+    mean = parotid["predicted"]["dmean_gy"]
+    assert parotid["interval_90"]["dmean_gy"] == pytest.approx([mean + 2 - 2.6, mean + 2 + 2.6], abs=1e-3)
+    assert measured.to_dict()["site"]["cases"] == 24 and set(measured.bands) == {"Parotis li", "PTV <b>70</b>"}
+    text = html_page(measured)
+    assert "At your site" in text and "Parotid_L Mean is predicted 2.0 Gy too low on average" in text
+    assert "Measured on 24 plans of your site." in text and "not calibrated" in text
