@@ -10,6 +10,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from .findings import ERROR, Finding
+from .headers import items
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 LEGAL = {  # value representation: longest, what it looks like, in words
@@ -24,9 +25,13 @@ def value_findings(dataset: Dataset, path: str = "") -> Iterator[Finding]:
     """One finding for each element with a value that is too long or of other characters. Call it before anything is read."""
     for tag in list(dataset.keys()):
         keyword = keyword_for_tag(tag) or str(tag)
-        kind, values = _as_written(dataset, tag)
+        try:
+            kind, values = _as_written(dataset, tag)
+        except Exception as error:  # pydicom interprets here, and fails in many ways
+            yield Finding(ERROR, path + keyword, f"is damaged ({type(error).__name__})", "PS3.5 7.1")
+            continue
         if kind == "SQ":
-            for number, item in enumerate(dataset[tag].value, 1):
+            for number, item in enumerate(items(dataset, keyword), 1):
                 yield from value_findings(item, f"{path}{keyword}[{number}].")
         elif fault := next(filter(None, (_fault(kind, one) for one in values)), ""):
             yield Finding(ERROR, path + keyword, fault, "PS3.5 6.2")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 from .dose_pixels import GRID_FRAME_OFFSET_VECTOR
 from .findings import ERROR, WARNING, Finding
@@ -20,11 +21,12 @@ SUMMATIONS = (*OF_A_PLAN, *OF_A_FRACTION, "PLAN_OVERVIEW", "RECORD")
 
 def has_grid(dose: Dataset) -> bool:
     """An RT Dose may hold dose-volume histograms only; everything else is a grid."""
-    return "PixelData" in dose or not items(dose, "DVHSequence")
+    return any(keyword in dose for keyword in ("PixelData", "Rows", "DoseGridScaling")) or not items(dose, "DVHSequence")
 
 
 def has_frames(dose: Dataset) -> bool:
-    return has_grid(dose) and integer(dose, "NumberOfFrames", 1) > 1
+    offsets = value(dose, "GridFrameOffsetVector")
+    return has_grid(dose) and (integer(dose, "NumberOfFrames", 1) > 1 or (isinstance(offsets, MultiValue) and len(offsets) > 1))
 
 
 def has_dvhs(dose: Dataset) -> bool:

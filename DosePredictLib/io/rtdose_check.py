@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,15 +50,13 @@ def companions(ct: Path | None = None, rtstruct: Path | None = None, plans: Iter
 
 def check_rtdose(path: Path, beside: Companions | None = None) -> list[Finding]:
     """All findings of one file, errors first; empty where there are none."""
-    try:
-        dose = read_whole(path)
-        if kind_of(dose) != RTDOSE:
-            return [Finding(ERROR, "SOPClassUID", "the file is not an RT Dose", "PS3.4 B.5")]
-        found = _findings(dose, path, beside or Companions())
-    except DicomError as error:
-        return [Finding(ERROR, "file", str(error), "PS3.10")]
-    order = (ERROR, WARNING, NOTE)
-    return sorted(found, key=lambda finding: order.index(finding.severity))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what pydicom warns of is found here too, without the values
+        try:
+            found = _findings(read_whole(path), path, beside or Companions())
+        except DicomError as error:
+            return [Finding(ERROR, "file", str(error), "PS3.10")]
+    return sorted(found, key=lambda finding: (ERROR, WARNING, NOTE).index(finding.severity))
 
 
 def kind_of(dataset: Dataset) -> str:
@@ -65,6 +64,8 @@ def kind_of(dataset: Dataset) -> str:
 
 
 def _findings(dose: Dataset, path: Path, beside: Companions) -> list[Finding]:
+    if kind_of(dose) != RTDOSE:
+        return [Finding(ERROR, "SOPClassUID", "the file is not an RT Dose", "PS3.4 B.5")]
     values = list(value_findings(dose))  # first: they look at what is written before it is interpreted
     subject = Subject(dose, path.name, beside.series_for(dose), beside.rtstruct, beside.plans)
     found = [*values, *attribute_findings(dose), *consistency_findings(subject)]

@@ -107,11 +107,14 @@ def positive_scaling(subject: Subject) -> Iterator[Finding]:
 
 def pixels(subject: Subject) -> Iterator[Finding]:
     """As many as the header says, none negative, not all zero."""
-    if not value(subject.dose, "PixelData"):
+    held = value(subject.dose, "PixelData")
+    if not held:
         return
-    if subject.stored is None:
-        said = "cannot be decoded: it is not what Rows, Columns, NumberOfFrames and BitsAllocated say"
+    if subject.native_bytes is not None and not 0 <= len(held) - subject.native_bytes <= 1:  # padded to an even length
+        said = f"has {len(held)} bytes, not {subject.native_bytes} as Rows, Columns, NumberOfFrames and BitsAllocated say"
         yield Finding(ERROR, "PixelData", said, "PS3.5 8")
+    elif subject.stored is None:
+        yield Finding(ERROR, "PixelData", "cannot be decoded", "PS3.5 8")
     elif subject.stored.min() < 0 and text(subject.dose, "DoseType") != "ERROR":
         yield Finding(ERROR, "PixelData", "has negative voxels", "PS3.3 C.8.8.3.4.6")
     elif not subject.stored.any():
@@ -161,7 +164,8 @@ def references(subject: Subject) -> Iterator[Finding]:
     if text(subject.rtstruct, "SOPInstanceUID") not in sets:
         yield Finding(WARNING, "ReferencedStructureSetSequence", "refers to another structure set", "PS3.3 C.8.8.4")
         return
-    for number in sorted(_rois_with_histogram(subject) - _rois(subject)):
+    known = {integer(roi, "ROINumber", -1) for roi in items(subject.rtstruct, "StructureSetROISequence")}
+    for number in sorted(_rois_with_histogram(subject) - known):
         yield Finding(ERROR, "DVHReferencedROISequence", f"ROI {number} is not in the structure set", "PS3.3 C.8.8.4")
 
 
@@ -171,7 +175,7 @@ def histograms(subject: Subject) -> Iterator[Finding]:
     for number, curve in enumerate(items(subject.dose, "DVHSequence"), 1):
         where, bins = f"DVHSequence[{number}].", integer(curve, "DVHNumberOfBins")
         data = numbers(curve, "DVHData", None, subject.file) if value(curve, "DVHData") else np.zeros(2 * bins)
-        if len(data) != 2 * bins:
+        if len(data) != 2 * bins or bins < 1:
             yield Finding(ERROR, f"{where}DVHData", f"has {len(data)} values for {bins} bins", source)
         elif text(curve, "DVHType") == "CUMULATIVE" and np.any(np.diff(data[1::2]) > 1e-3 * data[1]):
             yield Finding(ERROR, f"{where}DVHData", "is CUMULATIVE and its volumes rise", source)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from .headers import decimal, items, read_header, text
+from .headers import decimal, integer, items, read_header, text
 from .scan import DicomFile
+
+NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +35,15 @@ class Subject:
         except Exception:  # pydicom's decoders raise many kinds
             return None
         return array if array.ndim == 3 else array[np.newaxis]
+
+    @property
+    def native_bytes(self) -> int | None:
+        """What the pixels must fill; None where they are compressed."""
+        meta = getattr(self.dose, "file_meta", Dataset())
+        if text(meta, "TransferSyntaxUID") not in NATIVE:
+            return None
+        sides = [integer(self.dose, keyword, 1) for keyword in ("NumberOfFrames", "Rows", "Columns", "SamplesPerPixel")]
+        return math.prod(sides) * integer(self.dose, "BitsAllocated") // 8
 
     @cached_property
     def maximum_gy(self) -> float | None:
