@@ -56,6 +56,14 @@ class DosePredict(ScriptedLoadableModule):
         parent.helpText = _(HELP)
         parent.acknowledgementText = _(ACKNOWLEDGEMENT)
         parent.icon = qt.QIcon(os.path.join(HOME, "Resources", "Icons", "DosePredict.png"))
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer the synthetic patient in the module Sample Data."""
+    from DosePredictSlicer import sample_data
+
+    sample_data.register()
 
 
 class DosePredictWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -120,9 +128,9 @@ class DosePredictWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class DosePredictLogic(ScriptedLoadableModuleLogic):
     """Predicts doses in the scene, without any widget.
 
-        logic = DosePredictLogic()
-        result = logic.predict(ct=getNode("CT"), structures=getNode("RTSTRUCT"), prescription={"PTV70": 70})
-        dose = result.node("predicted")
+    logic = DosePredictLogic()
+    result = logic.predict(ct=getNode("CT"), structures=getNode("RTSTRUCT"), prescription={"PTV70": 70})
+    dose = result.node("predicted")
     """
 
     def __init__(self):
@@ -164,8 +172,27 @@ class DosePredictLogic(ScriptedLoadableModuleLogic):
 
 
 class DosePredictTest(ScriptedLoadableModuleTest):
-    """The self test."""
+    """The self test: a real prediction on the synthetic patient, coarse so that it takes little time."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear(False)
 
     def runTest(self):
         self.setUp()
-        self.assertTrue(DosePredictLogic().version())
+        self.test_prediction_on_the_synthetic_patient()
+
+    def test_prediction_on_the_synthetic_patient(self):
+        from DosePredictSlicer import sample_data
+
+        from DosePredictLib.phantom import COARSE_MM
+
+        self.delayDisplay(_("Making a synthetic patient"))
+        patient = sample_data.load(COARSE_MM)
+        self.delayDisplay(_("Predicting its dose"))
+        result = DosePredictLogic().predict(patient.ct, patient.structures, patient.planned, outside_domain=True)
+        highest = slicer.util.arrayFromVolume(result.node("predicted")).max()
+        self.assertTrue(60 < highest < 90, f"maximum {highest} Gy for a prescription of 70 Gy")
+        self.assertTrue(any(row["roi"] == "PTV70" for row in result.report["structures"]))
+        result.remove()
+        self.assertEqual(result.nodes, [])
+        self.delayDisplay(_("Test passed"))

@@ -152,4 +152,3 @@ def _check_domain(patient: Patient, model: ModelInfo, outside_domain: bool) -> I
 def _check_dicom(patient: Patient) -> Iterator[Check]:
     if patient.ct is not None and not files_behind(patient.ct):
         yield Check(Level.DOUBT, _("No DICOM files are known behind the CT: the dose can be shown, but not exported as RTDOSE."))
-

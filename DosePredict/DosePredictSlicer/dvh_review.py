@@ -11,6 +11,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from . import slicer_rt_dvh
 from .result import CHART, CURVES, GOALS, METRICS, STRUCTURES, Result
 from .scene_structures import segments_of
 
@@ -67,7 +68,8 @@ def show_chart(result: Result) -> None:
     if manager is not None and not any(manager.plotWidget(number) for number in range(manager.plotViewCount)):
         plots = slicer.modules.plots.logic().GetLayoutWithPlot(manager.layout)
         manager.setLayout(plots)
-    slicer.modules.plots.logic().ShowChartInLayout(result.node(CHART))
+    chart = slicer_rt_dvh.chart_of(result) if slicer_rt_dvh.is_installed() else None
+    slicer.modules.plots.logic().ShowChartInLayout(chart or result.node(CHART))
 
 
 def _metric_columns(report: dict[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:

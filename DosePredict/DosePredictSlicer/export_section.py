@@ -48,7 +48,8 @@ class ExportSection:
         for widget in (self._ui.hostEdit, self._ui.portSpinBox, self._ui.titleEdit):
             widget.setEnabled(target == NODE)
         try:
-            text, possible = (self._exporter().announce(), True) if self._result else (_("There is no prediction to export."), False)
+            text = self._exporter().announce() if self._result else _("There is no prediction to export.")
+            possible = self._result is not None
         except DosePredictError as error:
             text, possible = str(error), False
         self._ui.exportLabel.setText(text)

@@ -31,8 +31,8 @@ class Exporter:
         dose = self.result.node(PREDICTED)
         sizes = "×".join(str(n) for n in dose.GetImageData().GetDimensions())
         highest = dose.GetImageData().GetScalarRange()[1]
-        text = _("One RTDOSE ({sizes} voxels, maximum {highest:.1f} Gy), marked PREDICTED DOSE - NOT FOR TREATMENT, in the study of"
-                 " the CT, {reference}.")  # fmt: skip
+        text = _("One RTDOSE ({sizes} voxels, maximum {highest:.1f} Gy), marked PREDICTED DOSE - NOT FOR TREATMENT, in the"
+                 " study of the CT, {reference}.")  # fmt: skip
         references = {
             "stub-plan": _("and a stub RTPLAN without beams that it refers to"),
             "plan": _("referring to the plan of the patient"),
@@ -78,7 +78,8 @@ class Exporter:
         report, ct = self.result.report, self.result.source(CT)
         files = files_behind(ct) if ct is not None else []
         if not files:
-            raise InputError(_("The CT of this prediction has no DICOM files, so no RTDOSE can refer to it; load the CT from DICOM."))
+            text = _("The CT of this prediction has no DICOM files, so no RTDOSE can refer to it; load the CT from DICOM.")
+            raise InputError(text)
         structures = self.result.source(STRUCTURES)
         drawn = files_behind(structures) if structures is not None else []
         model = report["model"]

@@ -36,13 +36,13 @@ class Failure:
     @classmethod
     def of(cls, ending: Ending) -> Failure:
         """The failure of a background job that ended without a result."""
-        told = ending.outcome.kind not in ("", "Unexpected")
-        if told:
-            return cls(ending.outcome.reason.replace("add --outside-domain", _("tick 'Outside the domain too' under Advanced")), "", ending.log)
+        reason, is_told = ending.outcome.reason, ending.outcome.kind not in ("", "Unexpected")
+        if is_told:
+            return cls(reason.replace("add --outside-domain", _("tick 'Outside the domain too' under Advanced")), "", ending.log)
         for pattern, cause, advice in KNOWN:
-            if re.search(pattern, f"{ending.outcome.reason}\n{ending.log}"):
+            if re.search(pattern, f"{reason}\n{ending.log}"):
                 return cls(cause, advice, ending.log)
-        return cls(ending.outcome.reason, _("Copy the log and send it to the developers; it holds no data of the patient."), ending.log)
+        return cls(reason, _("Copy the log and send it to the developers; it holds no data of the patient."), ending.log)
 
     def __str__(self) -> str:
         return f"{self.cause} {self.advice}".strip()

@@ -32,7 +32,6 @@ class Loaded:
     ct: Any
     structures: Any
     planned: Any = None
-    prescription: dict[str, float] | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -57,10 +56,9 @@ def load_folder(paths: list[Path]) -> Loaded:
     if choice.plan:
         remember_plan(structures, choice.plan.path)
     warnings = list(choice.warnings)
-    prescription = _attempt(lambda: _prescription(choice, struct.structures), warnings)
-    planned = _attempt(lambda: _add_dose(choice, max((prescription or {}).values(), default=0.0)), warnings)
+    planned = _attempt(lambda: _add_dose(choice, _highest_gy(choice, struct.structures)), warnings)
     _place(ct, structures, planned)
-    return Loaded(ct, structures, planned, prescription, tuple(warnings))
+    return Loaded(ct, structures, planned, tuple(warnings))
 
 
 def _add_ct(volume: Volume, files: list[Path]) -> Any:
@@ -119,12 +117,13 @@ def _labelmap(structure: Structure, grid: Grid) -> Any:
     return image
 
 
-def _prescription(choice: Any, structures: StructureSet) -> dict[str, float]:
+def _highest_gy(choice: Any, structures: StructureSet) -> float:
+    """The highest prescription; it tells a dose of the whole course from that of one fraction."""
     from DosePredictLib.io.rtplan import read_rtplan
     from DosePredictLib.io.targets import find_prescription
 
     plan = read_rtplan(choice.plan.path) if choice.plan else None
-    return {target.roi: target.dose_gy for target in find_prescription(structures, plan).prescription.targets}
+    return find_prescription(structures, plan).prescription.highest_gy
 
 
 def _add_dose(choice: Any, prescribed_gy: float) -> Any:
@@ -134,7 +133,7 @@ def _add_dose(choice: Any, prescribed_gy: float) -> Any:
     if not choice.dose:
         return None
     plan = read_rtplan(choice.plan.path) if choice.plan else None
-    dose = whole_course([read_rtdose(file.path) for file in choice.dose], plan, prescribed_gy or 1.0)
+    dose = whole_course([read_rtdose(file.path) for file in choice.dose], plan, prescribed_gy)
     node = add_volume(Volume(dose.dose.gray, dose.dose.grid), _("Planned dose"))
     remember_files(node, [file.path for file in choice.dose])
     return node

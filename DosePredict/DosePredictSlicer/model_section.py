@@ -56,7 +56,8 @@ def _text(value: Any) -> str:
 
 
 def _scores(metrics: list[dict[str, Any]]) -> str:
-    return _text([
-        f"{entry.get('data', '')}: " + ", ".join(f"{key} {value}" for key, value in entry.items() if key not in ("data", "command"))
-        for entry in metrics
-    ])  # fmt: skip
+    return _text([f"{entry.get('data', '')}: {_listed(entry)}" for entry in metrics])
+
+
+def _listed(entry: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in entry.items() if key not in ("data", "command"))

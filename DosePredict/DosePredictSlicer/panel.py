@@ -17,10 +17,12 @@ from . import dependencies, site_names
 from .checks import Check, Level, check, obstacles
 from .device_probe import DeviceProbe
 from .export_section import ExportSection
+from .folder_drop import FolderDrop
 from .folder_loader import load_folder
 from .model_section import ModelSection
 from .patient import Patient
 from .prediction_queue import PredictionQueue, Settings
+from .preselection import preselect
 from .result import Result
 from .results_section import ResultsSection
 from .run_section import RunSection
@@ -58,6 +60,7 @@ class Panel:
         self.parameters = parameters
         self._read_from = ()
         if parameters is not None:
+            preselect(parameters)
             self.refresh()
 
     def refresh_soon(self, *_given: Any) -> None:
@@ -68,6 +71,7 @@ class Panel:
         """Look at what is chosen, and show it."""
         if self.parameters is None:
             return
+        self._forget_wishes_for_others()
         parameters, model = self.parameters, self._model_info()
         self._model.show(model.id, parameters.device, parameters.grid)
         self._patient = self._current_patient()
@@ -96,8 +100,6 @@ class Panel:
             self._run.show_error(str(error))
             return
         self.parameters.ct, self.parameters.structures, self.parameters.planned = loaded.ct, loaded.structures, loaded.planned
-        self.parameters.names = "{}"
-        self.parameters.prescription = json.dumps(loaded.prescription or {})
         slicer.util.setSliceViewerLayers(background=loaded.ct, fit=True)
         self.refresh()
         self._run.show_error(" ".join(loaded.warnings))
@@ -110,15 +112,21 @@ class Panel:
         except DosePredictError as error:
             self._run.show_error(str(error))
 
+    def _predict_or_cancel(self) -> None:
+        if self.queue.is_running:
+            self.queue.cancel()
+        else:
+            self.predict()
+
     def _connect(self) -> None:
         ui = self.ui
+        self._drop = FolderDrop(self.load)
+        ui.patientSection.layout().addRow(self._drop)
         ui.loadFolderButton.connect("clicked(bool)", self._choose_folder)
-        ui.predictButton.connect("clicked(bool)", lambda _checked: self.queue.cancel() if self.queue.is_running else self.predict())
+        ui.predictButton.connect("clicked(bool)", lambda _checked: self._predict_or_cancel())
         ui.queueButton.connect("clicked(bool)", lambda _checked: self.predict())
         ui.probeButton.connect("clicked(bool)", lambda _checked: self._probe.start())
         ui.planSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._take_plan)
-        for selector in (ui.ctSelector, ui.structuresSelector, ui.plannedSelector):
-            selector.connect("currentNodeChanged(vtkMRMLNode*)", self._forget_wishes)
 
     def _choose_folder(self, _checked: bool) -> None:
         folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Folder with CT and structure set"))
@@ -169,6 +177,14 @@ class Panel:
         except DosePredictError:  # said among the checks
             self._structures.show(None)
 
+    def _forget_wishes_for_others(self) -> None:
+        """Names and doses typed for one patient mean nothing for another."""
+        structures = self.parameters.structures
+        identifier = structures.GetID() if structures is not None else ""
+        if self.parameters.wishesFor != identifier:
+            self.parameters.names = self.parameters.prescription = "{}"
+            self.parameters.wishesFor = identifier
+
     def _set(self, parameter: str, value: str) -> None:
         setattr(self.parameters, parameter, value)
         self.refresh_soon()
@@ -187,11 +203,6 @@ class Panel:
 
     def _prescribe(self, doses: dict[str, float]) -> None:
         self._set("prescription", json.dumps(doses))
-
-    def _forget_wishes(self, *_given: Any) -> None:
-        """Names and doses typed for one patient mean nothing for another."""
-        if self.parameters is not None:
-            self.refresh_soon()
 
     def _take_plan(self, plan: Any) -> None:
         """A plan says which CT and structures it was made on."""

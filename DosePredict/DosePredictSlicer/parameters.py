@@ -12,8 +12,9 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 class DosePredictParameterNode:
     """Inputs and settings; see ``patient.Patient`` and ``prediction_queue.Settings``.
 
-    plan: ID of a vtkMRMLRTPlanNode, a class that only SlicerRT has. names, prescription: what the user wants otherwise than
-    it was recognised, as JSON. steps: 0 for the model's own number. predicted: the prediction that is shown.
+    plan: ID of a vtkMRMLRTPlanNode, a class that only SlicerRT has. names, prescription: what the user wants otherwise than it
+    was recognised, as JSON; wishesFor: ID of the structures they are for. steps: 0 for the model's own number. predicted: the
+    prediction that is shown.
     """
 
     ct: vtkMRMLScalarVolumeNode
@@ -22,6 +23,7 @@ class DosePredictParameterNode:
     plan: str
     names: str = "{}"
     prescription: str = "{}"
+    wishesFor: str
     model: str = "dosediff"
     samples: Annotated[int, WithinRange(1, 50)] = 1
     steps: Annotated[int, WithinRange(0, 1000)] = 0

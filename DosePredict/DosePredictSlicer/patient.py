@@ -12,7 +12,7 @@ from DosePredictLib.io.identify import Identified, identify
 from DosePredictLib.io.rtplan import Plan, PlannedDose
 from DosePredictLib.io.targets import FoundPrescription, find_prescription
 
-from .dicom_behind import files_behind
+from .dicom_behind import files_behind, plan_behind
 from .scene_structures import structures_of
 from .scene_volumes import dose_of, volume_of
 
@@ -73,8 +73,8 @@ class Patient:
             return None
         if self.planned.GetAttribute(DOSE_MARK) is None:
             raise InputError(
-                f"The volume {self.planned.GetName()} is not marked as a dose in Gy; load it as RTDOSE, or convert it to an RT dose"
-                " volume in the subject hierarchy, or choose no planned dose."
+                f"The volume {self.planned.GetName()} is not marked as a dose in Gy; load it as RTDOSE, or convert it to an RT"
+                " dose volume in the subject hierarchy, or choose no planned dose."
             )
         return dose_of(self.planned)
 
@@ -93,15 +93,14 @@ class Patient:
 
     @cached_property
     def _planned_prescription(self) -> Plan | None:
-        """The plan behind its file; else the one dose SlicerRT's plan node knows."""
-        if self.plan is None:
-            return None
+        """From the RTPLAN's file where that is known; else the one dose SlicerRT's plan node knows."""
         from DosePredictLib.io.rtplan import read_rtplan
 
-        if files := files_behind(self.plan):
+        files = files_behind(self.plan) if self.plan is not None else [plan_behind(self.structures)]
+        if files and files[0] is not None:
             return read_rtplan(files[0])
-        dose = float(self.plan.GetRxDose())
-        return Plan(self.plan.GetName(), "", (PlannedDose(dose),)) if dose > 0 else None
+        dose = float(self.plan.GetRxDose()) if self.plan is not None else 0.0
+        return Plan("RTPLAN", "", (PlannedDose(dose),)) if dose > 0 else None
 
 
 def prescription_of(patient: Patient) -> Prescription | None:

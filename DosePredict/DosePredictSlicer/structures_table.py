@@ -23,6 +23,8 @@ class StructuresTable:
     def __init__(self, table: Any, on_name: Callable[[str, str], None], on_doses: Callable[[dict[str, float]], None]) -> None:
         self._table, self._on_name, self._on_doses = table, on_name, on_doses
         self._is_filling = False
+        self._shown: tuple[tuple[str, ...], ...] = ()
+        self._choosers: list[Any] = []
         table.setColumnCount(5)
         table.setHorizontalHeaderLabels([_("Segment"), _("For the model"), _("Recognised"), _("cc"), _("Gy")])
         table.verticalHeader().hide()
@@ -37,30 +39,45 @@ class StructuresTable:
         structures = list(patient.structure_set) if patient else []
         self._is_filling = True
         try:
-            self._table.setRowCount(len(structures))
+            self._make_rows(tuple(s.name for s in structures), ("", BODY, *model_names))
             if patient:
-                self._fill(patient, structures, (BODY, *model_names))
+                self._fill(patient, structures)
         finally:
             self._is_filling = False
 
-    def _fill(self, patient: Patient, structures: list[Structure], model_names: tuple[str, ...]) -> None:
+    def _make_rows(self, rois: tuple[str, ...], model_names: tuple[str, ...]) -> None:
+        """New rows for other segments; for the same ones the widgets stay, a person may be using them."""
+        if (rois, model_names) == self._shown:
+            return
+        self._shown = (rois, model_names)
+        self._table.setRowCount(0)
+        self._table.setRowCount(len(rois))
+        self._choosers = [self._chooser(roi, model_names) for roi in rois]
+        for row, chooser in enumerate(self._choosers):
+            self._table.setCellWidget(row, MODEL_NAME, chooser)
+
+    def _fill(self, patient: Patient, structures: list[Structure]) -> None:
         identified, prescription = patient.identified, prescription_of(patient)
         names = {roi: name for name, roi in identified.names.items()}
         doses = {target.roi: target for target in prescription.targets} if prescription else {}
         for row, (structure, match) in enumerate(zip(structures, identified.matches, strict=True)):
             target = doses.get(structure.name)
             self._put(row, NAME, structure.name)
-            self._table.setCellWidget(row, MODEL_NAME, self._chooser(structure.name, names.get(structure.name, ""), model_names))
-            how = target.source if target else self._how(match)
-            self._put(row, HOW, how)
+            self._choose(self._choosers[row], names.get(structure.name, ""))
+            self._put(row, HOW, _source(target.source) if target else self._how(match))
             self._put(row, VOLUME, _volume(structure))
             self._put(row, DOSE, f"{target.dose_gy:g}" if target else "", editable=True)
 
-    def _chooser(self, roi: str, current: str, model_names: tuple[str, ...]) -> Any:
+    @staticmethod
+    def _choose(chooser: Any, name: str) -> None:
+        if chooser.findData(name) < 0:  # recognised, but not used by this model
+            chooser.addItem(name, name)
+        chooser.setCurrentIndex(chooser.findData(name))
+
+    def _chooser(self, roi: str, model_names: tuple[str, ...]) -> Any:
         chooser = qt.QComboBox()
-        for name in dict.fromkeys(("", *model_names, current)):
+        for name in model_names:
             chooser.addItem(name or NOTHING, name)
-        chooser.setCurrentIndex(chooser.findData(current))
         chooser.connect("activated(int)", lambda index: self._on_name(roi, chooser.itemData(index)))
         return chooser
 
@@ -91,6 +108,10 @@ class StructuresTable:
             except ValueError:
                 continue
         return found
+
+
+def _source(source: str) -> str:
+    return {"user": _("by you"), "ROI name": _("dose by name")}.get(source, source)
 
 
 def _volume(structure: Structure) -> str:
