@@ -22,7 +22,8 @@ from .interpolation import trilinear, trilinear_gradient
 Real = np.float32  # 1e-4 mm in a patient
 BOX = 1.5  # longest side of a box, in distance criteria
 REFINEMENTS = 3
-PASSES = 2  # of Newton's method; each may hold an axis more at its bound
+PASSES = 4  # of Newton's method
+FAR = 1e30
 NEARLY = 1e-6  # voxels
 POINTS_AT_ONCE, PAIRS_AT_ONCE = 8192, 65_536  # what stays in the cache of a processor
 
@@ -223,15 +224,19 @@ def _minimum(constant: np.ndarray, slope: np.ndarray, squared_mm: float, lower: 
     """Where (constant + slope.s)^2 + |s|^2 / squared_mm is least within bounds, (3, n).
 
     There s = clip(-residual squared_mm slope) with residual = constant + slope.s: one equation for the residual, linear as long
-    as the same axes are free of their bounds.
+    as the same axes are free of their bounds. Newton's method, halving where it would leave the limits found so far.
     """
     pull = squared_mm * slope
     residual = constant / (1 + _dot(slope, pull))
+    low, high = np.full_like(residual, -FAR), np.full_like(residual, FAR)
     for _ in range(PASSES):
         wanted = -residual * pull
         free = (wanted > lower) & (wanted < upper)
         held = np.where(free, 0, np.clip(wanted, lower, upper))
-        residual = (constant + _dot(slope, held)) / (1 + _dot(slope * free, pull))
+        after = (constant + _dot(slope, held)) / (1 + _dot(slope * free, pull))
+        low, high = np.where(after > residual, residual, low), np.where(after < residual, residual, high)
+        beyond = (after <= low) | (after >= high)
+        residual = np.where(beyond, (low + high) / 2, after)
     return np.clip(-residual * pull, lower, upper)
 
 
