@@ -87,6 +87,7 @@ def evaluate(options: argparse.Namespace) -> Report:
         tabulated=tabulated,
         identity=identity(doses.header),
         secrets=secrets(files, doses.header) if options.anonymise else None,
+        thorough=True,
     )
 
 

@@ -9,13 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..core import BODY, Case, DoseGrid, InputError, TabulatedDvh, Volume
+from ..core import Case, DoseGrid, InputError, TabulatedDvh, Volume
 from .anonymise import Veil
 from .calibration import Calibration
-from .difference import Errors, difference, errors
-from .gamma import Gamma, gamma
 from .goals import Goal, GoalResult, evaluate_goals, read_goals, templates
-from .interpolation import on_grid
+from .report_comparison import Comparison, compare
 from .report_figures import Picture, View
 from .report_findings import Check, Flag, Place, checks, flags, organ_to_look_at, point_of
 from .report_site import Site, site_of
@@ -48,15 +46,6 @@ class DomainVerdict(Protocol):
         """The most unusual descriptors in words, also of a case that is inside."""
 
     def to_dict(self) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """What a reference dose allows to say; both volumes are on its grid."""
-
-    change: Volume
-    errors: tuple[Errors, ...]
-    gamma: Gamma
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +116,7 @@ class Report:
             "structures": [self._structure(row) for row in self.rows],
             "goals": [goal.to_dict() for goal in self.goals],
             "flags": [asdict(flag) | {"difference": flag.difference} for flag in self.flags],
-            **self._compared(),
+            **(self.comparison.to_dict() if self.comparison else {"gamma": None, "errors": []}),
             "uncertainty": {"words": self.uncertainty.words} if self.uncertainty else None,
             "site": {"cases": self.site.cases, "words": list(self.site.words)} if self.site else None,
             "tps_dvh": [_tabulated(entry) for entry in self.tabulated_differences],
@@ -141,17 +130,6 @@ class Report:
     def _structure(self, row: StructureRow) -> dict[str, Any]:
         intervals = {key: [found.low, found.high] for key, found in self.intervals.get(row.roi, {}).items()}
         return row.to_dict() | ({"interval_90": intervals} if intervals else {})
-
-    def _compared(self) -> dict[str, Any]:
-        if self.comparison is None:
-            return {"gamma": None, "errors": []}
-        found = self.comparison.gamma
-        described = {
-            "criteria": found.description, "dose_percent": found.dose_percent, "distance_mm": found.distance_mm,
-            "local": found.local, "threshold_percent": found.threshold_percent, "normalisation_gy": found.normalisation_gy,
-            "points": int(found.evaluated.size), "percent_within_1": found.percent_within, "mean": found.mean,
-        }  # fmt: skip
-        return {"gamma": described, "errors": [asdict(e) for e in self.comparison.errors]}
 
 
 def make_report(
@@ -167,26 +145,29 @@ def make_report(
     peak_rss_mb: float = 0.0,
     domain: DomainVerdict | None = None,
     uncertainty: Volume | None = None,
+    samples: Sequence[DoseGrid] = (),
     calibration: Calibration | None = None,
     goals: Sequence[Goal] | None = None,
     tabulated: Iterable[TabulatedDvh] = (),
     identity: Mapping[str, str] | None = None,
     secrets: Collection[str] | None = None,
+    thorough: bool = False,
 ) -> Report:
     """Measure a predicted dose, and compare it with the case's reference dose where there is one.
 
     occupancies: by ROI name, each on any grid. model: the model card. uncertainty: standard deviation of the samples, Gy.
-    calibration: how the model errs at this site.
+    samples: the doses it is of, for bands and intervals. calibration: how the model errs at this site.
     goals: those for head and neck unless given. tabulated: a planning system's histograms of the reference dose, or of the
     predicted one where there is no other. timing_s: kept as it is, so the caller may add to it until the report is written.
     identity: whose report it is. secrets: makes the report anonymous, see anonymise.Veil; the identity is left out then.
+    thorough: compare isodoses and structural similarity too, which takes seconds.
     Raises InputError or GeometryError where the two doses cannot be compared.
     """
     veil = Veil(secrets)
     case, occupancies, tabulated = veil.case(case), veil.by_name(occupancies), veil.tables(tabulated)
     rows = tuple(structure_rows(case, predicted, occupancies, uncertainty=uncertainty))
     empty = [f"{roi} has no volume and is left out." for roi, o in occupancies.items() if not o.array.any()]
-    comparison = _compare(case, predicted, occupancies)
+    comparison = compare(case, predicted, occupancies, thorough=thorough)
     results = _goals(read_goals(templates()[DEFAULT_GOALS]) if goals is None else goals, case, rows)
     found = flags(rows, results)
     organ = organ_to_look_at(case, rows, results, found)
@@ -206,7 +187,7 @@ def make_report(
         model=model,
         request=request,
         comparison=comparison,
-        uncertainty=uncertainty_of(rows, predicted, uncertainty, occupancies, model) if uncertainty is not None else None,
+        uncertainty=uncertainty_of(rows, uncertainty, samples, occupancies, model) if uncertainty is not None else None,
         site=site_of(rows, case, calibration) if calibration else None,
         tabulated=tables,
         tabulated_differences=tuple(
@@ -224,20 +205,6 @@ def make_report(
 def _goals(goals: Sequence[Goal], case: Case, rows: Sequence[StructureRow]) -> tuple[GoalResult, ...]:
     planned = {row.roi: row.planned for row in rows if row.planned is not None}
     return tuple(evaluate_goals(goals, case, {row.roi: row.predicted for row in rows}, planned))
-
-
-def _compare(case: Case, predicted: DoseGrid, occupancies: Mapping[str, Volume]) -> Comparison | None:
-    if case.reference is None:
-        return None
-    change = difference(predicted, case.reference)
-    highest = case.prescription.targets[0]
-    masks = {"where the planned dose is at least 10 % of the prescription": case.reference.gray >= 0.1 * highest.dose_gy}
-    places = {"inside the body contour": case.names.get(BODY, ""), "in the target of the highest prescription": highest.roi}
-    for described, roi in places.items():
-        if roi in occupancies:
-            masks[described] = on_grid(occupancies[roi], case.reference.grid) >= 0.5
-    measured = tuple(errors(change, mask, described=described) for described, mask in masks.items())
-    return Comparison(change, measured, gamma(predicted, case.reference))
 
 
 def _unmatched(tables: Mapping[str, TabulatedDvh], rows: Sequence[StructureRow]) -> list[str]:

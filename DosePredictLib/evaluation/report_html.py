@@ -13,7 +13,7 @@ from .report import Report
 from .report_cards import cards
 from .report_dvh import dvh_svg
 from .report_figures import ISODOSES, TARGET_LINES, Picture
-from .report_tables import errors_table, flags_table, goals_table, structures_table, tabulated_table
+from .report_tables import errors_table, flags_table, goals_table, isodoses_table, structures_table, tabulated_table
 
 LINES = {"-": "solid", "--": "dashed", ":": "dotted"}
 SIGNS = {True: "✓", False: "!"}
@@ -92,8 +92,15 @@ def _goals(report: Report) -> str:
 def _comparison(report: Report) -> str:
     if report.comparison is None:
         return ""
-    errors = table(errors_table(report.comparison.errors))
-    return f"<section><h2>Predicted minus planned dose</h2>{errors}<p>{escape(words.gamma_note(report))}</p></section>"
+    errors = table(errors_table(report.comparison.errors)) + f"<p>{escape(words.gamma_note(report))}</p>"
+    return f"<section><h2>Predicted minus planned dose</h2>{errors}{_isodoses(report)}</section>"
+
+
+def _isodoses(report: Report) -> str:
+    if report.comparison is None or not report.comparison.isodoses:
+        return ""
+    found = table(isodoses_table(report.comparison.isodoses, report.case.prescription.highest_gy))
+    return f'{found}<p class="small">{escape(words.isodoses_note())}</p>'
 
 
 def _tabulated(report: Report) -> str:

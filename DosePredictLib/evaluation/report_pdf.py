@@ -13,7 +13,7 @@ from .report_cards import cards
 from .report_dvh import draw_dvh
 from .report_figures import ISODOSES, TARGET_LINES, Picture
 from .report_nouns import GOOD, LOOK, STOP, Card
-from .report_tables import errors_table, flags_table, goals_table, structures_table, tabulated_table
+from .report_tables import errors_table, flags_table, goals_table, isodoses_table, structures_table, tabulated_table
 
 SIGNS = {GOOD: "✓", LOOK: "!", STOP: "✗", "": ""}
 LINES = {"-": "solid", "--": "dashed", ":": "dotted"}
@@ -81,8 +81,7 @@ def _histogram(sheets: Sheets, report: Report) -> None:
     sheets.page()
     sheets.heading("Dose-volume histogram")
     axes = sheets.axes(DVH_HEIGHT)
-    bands = report.uncertainty.bands if report.uncertainty else {}
-    draw_dvh(axes, report.rows, report.case.prescription.highest_gy, bands=bands, tabulated=report.tabulated)
+    draw_dvh(axes, report.rows, report.case.prescription.highest_gy, bands=report.bands, tabulated=report.tabulated)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=7, handlelength=3)
     sheets.paragraph(words.dvh_note(report))
     if report.goals:
@@ -98,6 +97,9 @@ def _tables(sheets: Sheets, report: Report) -> None:
         sheets.heading("Predicted minus planned dose")
         sheets.table(errors_table(report.comparison.errors))
         sheets.paragraph(words.gamma_note(report))
+        if report.comparison.isodoses:
+            sheets.table(isodoses_table(report.comparison.isodoses, report.case.prescription.highest_gy))
+            sheets.paragraph(words.isodoses_note())
     if report.tabulated_differences:
         sheets.heading("The planning system's own histograms")
         sheets.table(tabulated_table(report.tabulated_differences))

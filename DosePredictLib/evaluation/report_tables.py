@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .difference import Errors
 from .goals import GoalResult
+from .isodose import IsodoseAgreement
 from .report import Report
 from .report_nouns import GOOD, LOOK, STOP, Cell, Table, number
 from .structure_metrics import COLUMNS, StructureRow
@@ -94,6 +95,21 @@ def _errors(found: Errors) -> tuple[Cell, ...]:
         Cell(number(found.root_mean_square_gy, digits=2)),
         Cell(number(found.largest_gy, sign=True, digits=2)),
     )
+
+
+def isodoses_table(found: Sequence[IsodoseAgreement], highest_gy: float) -> Table:
+    """Overlap and distance of the isodose volumes."""
+    heads = ("Isodose", "Dose\nGy", "Overlap\nDice", "Distance of 95 %\nmm")
+    rows = tuple(
+        (
+            Cell(f"{100 * entry.level_gy / highest_gy:.0f} %"),
+            Cell(number(entry.level_gy)),
+            Cell(number(entry.dice, digits=3)),
+            Cell(number(entry.hausdorff95_mm)),
+        )
+        for entry in found
+    )
+    return Table(heads, rows)
 
 
 def tabulated_table(compared: Sequence[DvhComparison]) -> Table:

@@ -11,7 +11,7 @@ import numpy as np
 from ..core import BODY, DoseGrid, Volume
 from .dvh import Dvh
 from .structure_metrics import COLUMNS, StructureRow
-from .uncertainty import Band, Interval, SpreadScale, band_between, bounds
+from .uncertainty import Band, Interval, SpreadScale, dvh_band, metric_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,22 +31,22 @@ class Uncertainty:
 
 def uncertainty_of(
     rows: Sequence[StructureRow],
-    predicted: DoseGrid,
     spread: Volume,
+    samples: Sequence[DoseGrid],
     occupancies: Mapping[str, Volume],
     card: Mapping[str, Any],
 ) -> Uncertainty:
-    """card: the model's, whose calibration scales the spread."""
+    """From each sample's own histograms; samples on any grid. card: the model's, whose calibration scales the spread."""
     scale = SpreadScale.of(card)
-    low, high = bounds(predicted, spread, scale=scale.factor)
-    curves = {r.roi: (r, Dvh.of(low, occupancies[r.roi]), Dvh.of(high, occupancies[r.roi])) for r in rows if r.name != BODY}
+    shown = [row for row in rows if row.name != BODY and not row.predicted.refusal and len(samples) > 1]
+    curves = {row.roi: [Dvh.of(sample, occupancies[row.roi]) for sample in samples] for row in shown}
     return Uncertainty(
         spread=spread,
-        bands={roi: band_between(least, most) for roi, (_, least, most) in curves.items() if not least.refusal},
-        intervals={roi: _intervals(row, least, most) for roi, (row, least, most) in curves.items()},
+        bands={row.roi: dvh_band(row.predicted, curves[row.roi], scale=scale.factor) for row in shown},
+        intervals={row.roi: _intervals(row.predicted, curves[row.roi], scale.factor) for row in shown},
         words=scale.words,
     )
 
 
-def _intervals(row: StructureRow, low: Dvh, high: Dvh) -> dict[str, Interval]:
-    return {key: Interval(metric.of(row.predicted), metric.of(low), metric.of(high)) for key, metric in COLUMNS.items()}
+def _intervals(predicted: Dvh, samples: Sequence[Dvh], scale: float) -> dict[str, Interval]:
+    return {key: metric_interval(metric, predicted, samples, scale=scale) for key, metric in COLUMNS.items()}

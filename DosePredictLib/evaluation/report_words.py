@@ -86,10 +86,20 @@ def gamma_note(report: Report) -> str:
     if report.comparison is None:
         return ""
     found = report.comparison.gamma
+    alike = report.comparison.similarity
+    signal = report.comparison.signal_to_noise_db
+    similarity = f" Structural similarity {number(alike, digits=3)}, peak signal to noise {number(signal)} dB." if alike else ""
     return (
         f"Gamma {found.description}: at or below 1 in {number(found.percent_within)} % of {found.evaluated.size} points, mean"
         f" {number(found.mean, digits=2)}. A description of how alike the two doses are; limits for measured doses do not apply"
-        " to a prediction."
+        f" to a prediction.{similarity}"
+    )
+
+
+def isodoses_note() -> str:
+    return (
+        "Overlap of the volumes that receive at least a dose: 1 where they are the same. Distance: 95 % of either surface lies no"
+        " farther from the other."
     )
 
 

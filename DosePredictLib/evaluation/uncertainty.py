@@ -1,4 +1,4 @@
-"""How sure a prediction is: intervals of metrics and bands of dose-volume curves, from several samples or their spread.
+"""How sure a prediction is: intervals of metrics and bands of dose-volume curves, from several samples.
 
 An interval is that of one more draw from a normal distribution known from n values (Student's t with n - 1 degrees of
 freedom, Geisser 1993 section 2.1), its half width multiplied by the model's ``spread_scale``: the factor that made such
@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core import DoseGrid, InputError, Volume
+from ..core import InputError
 from .dvh import Dvh
-from .interpolation import on_grid
 from .metrics import Metric
 
 PERCENT = 90  # of all intervals and bands
@@ -106,20 +105,6 @@ def dvh_band(predicted: Dvh, samples: Sequence[Dvh], *, scale: float = 1.0) -> B
     doses = np.array([_doses(dvh) for dvh in samples])
     half = scale * half_width(doses)
     return _band(_doses(predicted) - half, _doses(predicted) + half)
-
-
-def bounds(dose: DoseGrid, spread: Volume, *, scale: float = 1.0) -> tuple[DoseGrid, DoseGrid]:
-    """The dose ``NORMAL`` standard deviations lower and higher everywhere, where only mean and ``spread`` (SD, Gy) are known.
-
-    Their dose-volume curves bound a band that is too wide rather than too narrow: as if all voxels erred alike.
-    """
-    half = scale * NORMAL * on_grid(spread, dose.grid)
-    return DoseGrid(np.maximum(dose.gray - half, 0), dose.grid), DoseGrid(dose.gray + half, dose.grid)
-
-
-def band_between(low: Dvh, high: Dvh) -> Band:
-    """The band between the curves of two ``bounds``."""
-    return _band(_doses(low), _doses(high))
 
 
 def band_around(predicted: Dvh, *, shift: np.ndarray, half: np.ndarray) -> Band:

@@ -21,11 +21,15 @@ from .volumewise import predicted_volume
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """dose: the mean of the samples, on the network's grid. spread: their standard deviation in Gy, where there are several."""
+    """dose: the mean of the samples, on the network's grid. spread: their standard deviation in Gy.
+
+    spread is None, and samples empty, where there is only one or the model knows no chance.
+    """
 
     dose: DoseGrid
     spread: Volume | None
     warnings: tuple[str, ...]
+    samples: tuple[DoseGrid, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +71,11 @@ class Predictor:
         sampled = self._samples(given, steps or self.default_steps, seeds_of(seed, samples), on_step)
         gray = [self._gray(sample, given, case) for sample in sampled]
         mean = np.asarray(np.mean(gray, axis=0, dtype=np.float64), np.float32)
-        spread = Volume(np.std(gray, axis=0, ddof=1), given.grid) if samples > 1 else None
-        return Prediction(DoseGrid(mean, given.grid), spread, missing_warnings(given))
+        dose, warnings = DoseGrid(mean, given.grid), missing_warnings(given)
+        if samples == 1 or self.recipe.volumetric:
+            return Prediction(dose, None, warnings)
+        spread = Volume(np.std(gray, axis=0, ddof=1), given.grid)
+        return Prediction(dose, spread, warnings, tuple(DoseGrid(one, given.grid) for one in gray))
 
     def _samples(self, given: Conditions, steps: int, seeds: list[int], on_step: OnStep | None) -> list[np.ndarray]:
         """One array (k, j, i) in the recipe's unit over the network's box for each seed."""

@@ -49,6 +49,7 @@ def write_reports(job: Job, found: Predicted) -> None:
         peak_rss_mb=peak_memory_mb(),
         domain=found.domain,
         uncertainty=found.sampled.prediction.spread,
+        samples=found.sampled.prediction.samples,
         calibration=calibration_of(job, found),
         identity=identity(patient.ct_header, patient.rtstruct_header, plan_label=patient.plan.label if patient.plan else ""),
         secrets=hidden(job.request, job.folder.path, patient) if job.request.anonymise else None,

@@ -111,6 +111,8 @@ def test_equal_doses_differ_nowhere_and_no_organ_is_worth_a_look(phantom_folder:
     found = evaluated(reference, reference, phantom_folder / "RS.dcm", tmp_path / "out", "--ct", str(phantom_folder))
     assert found["flags"] == [] and all(entry["largest_gy"] == 0 for entry in found["errors"])
     assert found["gamma"]["percent_within_1"] == 100 and found["gamma"]["mean"] == 0
+    assert all(entry["dice"] == 1 and entry["hausdorff95_mm"] < 0.01 for entry in found["isodoses"])
+    assert found["ssim"] == pytest.approx(1)
     assert not any("No CT was given" in note for note in found["notes"]) and any("RD.dcm" in note for note in found["notes"])
     assert "DosePredict, Phantom" in page(tmp_path / "out")
 
