@@ -54,3 +54,21 @@ def faults(request: pytest.FixtureRequest) -> Iterator[slicerhost.Faults | None]
     with slicerhost.Faults() as heard:
         yield heard
     assert not heard.texts, "raised in a slot, timer or observer:\n" + "\n".join(heard.texts)
+
+
+@pytest.fixture(scope="session")
+def patient_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The synthetic patient as DICOM, coarse."""
+    from DosePredictLib.phantom import COARSE_MM, write_phantom
+
+    folder = tmp_path_factory.mktemp("patient") / "patient"
+    write_phantom(folder, spacing_mm=COARSE_MM)
+    return folder
+
+
+@pytest.fixture
+def patient(module: object, patient_folder: Path) -> object:
+    """The synthetic patient in the scene, as DosePredictSlicer.folder_loader.Loaded."""
+    from DosePredictSlicer.folder_loader import load_folder
+
+    return load_folder([patient_folder])
