@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import qt
@@ -12,15 +13,28 @@ from .ctk_widgets import ctkCollapsibleButton, ctkDoubleSpinBox, ctkSliderWidget
 from .declare import Property, Signal, setters, stored
 
 
+def _weakly(method: Any) -> Any:
+    """Calls a widget's method while the widget lives. VTK objects that hold widgets cannot be collected safely."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*given: Any) -> None:
+        alive = reference()
+        if alive:
+            alive(*given)
+
+    vars(call).update(vars(method.__func__))  # VTK's mark of the data that comes with an event
+    return call
+
+
 class Observations:
-    """VTK observers of a widget; they end when it is destroyed."""
+    """VTK observers of a widget, its own methods; they end when it is destroyed."""
 
     def __init__(self, widget: Any) -> None:
         self._observers: list[tuple[Any, int]] = []
         widget.destroyed.connect(lambda *_: self.clear())
 
     def add(self, subject: Any, event: Any, callback: Any) -> None:
-        self._observers.append((subject, subject.AddObserver(event, callback)))
+        self._observers.append((subject, subject.AddObserver(event, _weakly(callback))))
 
     def clear(self) -> None:
         for subject, tag in self._observers:
@@ -171,8 +185,8 @@ class qMRMLNodeComboBox(qMRMLWidget):
         if self._scene:
             self._on_scene.add(self._scene, slicer.vtkMRMLScene.NodeAddedEvent, self._node_added)
             self._on_scene.add(self._scene, slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, self._node_leaving)
-            self._on_scene.add(self._scene, slicer.vtkMRMLScene.NodeRemovedEvent, lambda *_: self._options_changed())
-            self._on_scene.add(self._scene, slicer.vtkMRMLScene.EndBatchProcessEvent, lambda *_: self._options_changed())
+            self._on_scene.add(self._scene, slicer.vtkMRMLScene.NodeRemovedEvent, self._options_changed)
+            self._on_scene.add(self._scene, slicer.vtkMRMLScene.EndBatchProcessEvent, self._options_changed)
         self._fill()
         self._choose(self._requested or self._current)
         self._requested = ""
@@ -188,7 +202,7 @@ class qMRMLNodeComboBox(qMRMLWidget):
         if self._offers(node):
             self.nodeAboutToBeRemoved.emit(node)
 
-    def _options_changed(self) -> None:
+    def _options_changed(self, *_: Any) -> None:
         self._fill()
         if self._current and self._current not in self._identifiers():
             self._choose(self._fallback())

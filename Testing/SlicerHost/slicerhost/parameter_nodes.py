@@ -71,6 +71,9 @@ def _parameter(cls: type, name: str, kind: Any) -> Parameter:
     return Parameter(name, kind, kept, validators_in(annotations), default)
 
 
+_connected_wrappers: set[Wrapper] = set()  # kept: a collected observer of a node that lives on in the scene ends the process
+
+
 class Wrapper:
     """What `@parameterNodeWrapper` adds to a class."""
 
@@ -116,6 +119,7 @@ class Wrapper:
         connectors = {name: create_connector(widget, *split(self.dataType(name))) for name, widget in mapping.items()}
         tag, self._next_tag = self._next_tag, self._next_tag + 1
         self._connected[tag] = connectors, self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._show())
+        _connected_wrappers.add(self)
         for name, connector in connectors.items():
             connector.write(self.getValue(name))
             connector.on_changed(lambda name=name, connector=connector: self._take(name, connector))
@@ -127,6 +131,8 @@ class Wrapper:
             connector.on_changed(None)
         if observer is not None:
             self.RemoveObserver(observer)
+        if not self._connected:
+            _connected_wrappers.discard(self)
 
     def _take(self, name: str, connector: Any) -> None:
         if not self._showing:

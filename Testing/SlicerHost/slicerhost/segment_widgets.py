@@ -52,10 +52,10 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         self._node = node
         self._observations.clear()
         for event in EVENTS if node else ():
-            self._observations.add(node.GetSegmentation(), event, lambda *_: self._fill())
+            self._observations.add(node.GetSegmentation(), event, self._fill)
         self._fill()
 
-    def _fill(self) -> None:
+    def _fill(self, *_: Any) -> None:
         if self._filling:
             return
         self._filling = True
@@ -150,11 +150,11 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget):
     def _node_chosen(self, node: Any) -> None:
         self._observations.clear()
         for event in EVENTS if node else ():
-            self._observations.add(node.GetSegmentation(), event, lambda *_: self._fill())
+            self._observations.add(node.GetSegmentation(), event, self._fill)
         self._fill()
         self.currentNodeChanged.emit(node)
 
-    def _fill(self) -> None:
+    def _fill(self, *_: Any) -> None:
         current = self.currentSegmentID()
         self._segments.clear()
         for identifier, segment in segments(self.currentNode()):
