@@ -218,12 +218,16 @@ def test_what_the_site_has_measured_is_shown_in_place_of_the_samples(case, occup
     measured = make_report(
         case=case, predicted=case.reference, occupancies=occupancies, model=MODEL, request=REQUEST,
         uncertainty=Volume(np.full(DOSE_GRID.shape, 0.7), DOSE_GRID),
+        samples=[DoseGrid(share * case.reference.gray, DOSE_GRID) for share in (0.99, 1.01)],
         calibration=Calibration("dosediff", "ab" * 32, 8, 1, 24, errors),
     )  # fmt: skip
     parotid = next(row for row in measured.to_dict()["structures"] if row["name"] == "Parotid_L")
     mean = parotid["predicted"]["dmean_gy"]
     assert parotid["interval_90"]["dmean_gy"] == pytest.approx([mean + 2 - 2.6, mean + 2 + 2.6], abs=1e-3)
     assert measured.to_dict()["site"]["cases"] == 24 and set(measured.bands) == {"Parotis li", "PTV <b>70</b>"}
+    target = next(row for row in measured.to_dict()["structures"] if row["name"] == "PTV <b>70</b>")
+    half = 6.314 * np.sqrt(2) * 0.01 * target["predicted"]["dmean_gy"] * np.sqrt(1.5)  # of two samples
+    assert target["interval_90"]["dmean_gy"][1] - target["predicted"]["dmean_gy"] == pytest.approx(half, rel=1e-3)
     text = html_page(measured)
     assert "At your site" in text and "Parotid_L Mean is predicted 2.0 Gy too low on average" in text
     assert "Measured on 24 plans of your site." in text and "not calibrated" in text

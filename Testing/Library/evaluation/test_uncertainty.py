@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from DosePredictLib.core import DoseGrid, Grid, InputError, Volume
+from DosePredictLib.core import InputError
 from DosePredictLib.evaluation.dvh import Dvh
 from DosePredictLib.evaluation.metrics import Metric
 from DosePredictLib.evaluation.uncertainty import (
+    BAND_PERCENT,
     SpreadScale,
-    band_between,
-    bounds,
+    band_around,
     dvh_band,
     half_width,
     interval,
@@ -60,14 +60,11 @@ def test_a_band_is_as_wide_as_the_samples_lie_apart_at_each_volume() -> None:
         dvh_band(uniform(10, 40), samples[:1])
 
 
-def test_from_mean_and_spread_alone_all_voxels_err_alike() -> None:
-    grid = Grid((4, 4, 4), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
-    dose, spread = DoseGrid(np.full(grid.shape, 20.0), grid), Volume(np.full(grid.shape, 2.0), grid)
-    low, high = bounds(dose, spread, scale=1.5)
-    whole = Volume(np.ones(grid.shape), grid)
-    band = band_between(Dvh.of(low, whole), Dvh.of(high, whole))
-    np.testing.assert_allclose(band.high_gy[20:180], 20 + 1.5 * 2 * 1.6449, atol=1e-3)
-    np.testing.assert_allclose(band.low_gy[20:180], 20 - 1.5 * 2 * 1.6449, atol=1e-3)
+def test_a_band_around_a_curve_is_moved_and_widened_at_each_volume() -> None:
+    shift, half = np.full(BAND_PERCENT.shape, -2.0), np.linspace(1, 3, len(BAND_PERCENT))
+    band = band_around(uniform(10, 40), shift=shift, half=half)
+    assert band.low_gy[100] == pytest.approx(25 - 2 - 2) and band.high_gy[100] == pytest.approx(25 - 2 + 2)
+    assert band.high_gy[0] == pytest.approx(40 - 2 + 1, abs=0.05)
 
 
 def test_the_words_say_whether_the_spread_is_calibrated() -> None:

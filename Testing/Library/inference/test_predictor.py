@@ -37,7 +37,9 @@ def test_the_same_request_gives_the_same_dose(predictor, case):
 def test_several_samples_give_their_mean_and_their_spread(predictor, case):
     prediction = predictor.predict(case, samples=2, seed=4)
     single = predictor.predict(case, samples=1, seed=4).dose.gray
-    assert prediction.spread is not None
+    assert prediction.spread is not None and len(prediction.samples) == 2
+    assert np.array_equal(prediction.samples[0].gray, single)
+    assert predictor.predict(case, seed=4).samples == ()
     distance = np.abs(single - prediction.dose.gray)  # one of two values lies |difference| / 2 off their mean
     np.testing.assert_allclose(prediction.spread.array, np.sqrt(2) * distance, atol=1e-3)
 
