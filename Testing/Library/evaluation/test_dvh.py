@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from DosePredictLib.core import DoseGrid, Grid, InputError, Volume
+from DosePredictLib.core import DoseGrid, Grid, InputError, Structure, Volume
 from DosePredictLib.evaluation.dvh import Dvh
 from DosePredictLib.evaluation.metrics import Metric
 from DosePredictLib.io.rtstruct import read_rtstruct
@@ -214,3 +214,27 @@ def eclipse_curve(path: Path, roi: str) -> tuple[np.ndarray, np.ndarray]:
     column = next(n for n, title in enumerate(header) if title.startswith(f"{roi}_DvhArray Dose"))
     filled = [row[column : column + 2] for row in rows if row[column].strip()]
     return tuple(np.array(filled, dtype=float).T)
+
+
+@pytest.mark.parametrize(("value", "says"), [(-1.0, "negative"), (np.nan, "not finite"), (np.inf, "not finite")])
+def test_a_dose_that_is_negative_or_no_number_is_refused(value: float, says: str) -> None:
+    gray = np.full((2, 2, 2), 50.0)
+    gray[1, 1, 1] = value
+    with pytest.raises(InputError, match=says):
+        DoseGrid(gray, Grid((2, 2, 2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)))
+
+
+def test_a_structure_of_one_slice_has_the_dose_of_that_slice(linear_dose) -> None:
+    square = np.array([(-6.6, -4.7, 8.2), (13.4, -4.7, 8.2), (13.4, 15.3, 8.2), (-6.6, 15.3, 8.2)])  # around the centre
+    grid = Grid((40, 40, 1), (1.0, 1.0, 3.0), (-16.0, -14.0, 8.2))
+    dvh = Dvh.of(linear_dose(AXES["z"]), rasterise(Structure("slice", (square,)), grid).volume)
+    assert dvh.volume_cc == pytest.approx(20 * 20 * 3 / 1000, rel=1e-3)
+    assert dvh.mean_gy == pytest.approx(100, abs=0.01)
+    assert dvh.max_gy - dvh.min_gy == pytest.approx(3, abs=0.01)  # the slab is 3 mm thick
+
+
+def test_contours_that_enclose_nothing_are_said_to_have_no_volume(linear_dose) -> None:
+    line = np.array([(0.0, 0.0, 8.2), (10.0, 0.0, 8.2), (5.0, 0.0, 8.2)])
+    raster = rasterise(Structure("line", (line,)), Grid((20, 20, 4), (1.0, 1.0, 2.5), (-5.0, -5.0, 4.0)))
+    with pytest.raises(InputError, match="without volume"):
+        Dvh.of(linear_dose(AXES["x"]), raster.volume)
