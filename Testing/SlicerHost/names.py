@@ -65,6 +65,7 @@ def in_ui(source: str) -> Iterator[str]:
 def used(repository: Path = REPOSITORY) -> set[str]:
     """Every name the module uses."""
     names = {name for path in (repository / "DosePredict").rglob("*.py") for name in in_python(path.read_text("utf-8"))}
+    names = {name for name in names if "__" not in name}
     return names | {name for path in (repository / "Resources").rglob("*.ui") for name in in_ui(path.read_text("utf-8"))}
 
 
