@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "SlicerHost"))
 
 import slicerhost
 
-MODULE = Path(__file__).resolve().parents[2] / "DosePredict" / "DosePredict.py"
+REPOSITORY = Path(__file__).resolve().parents[2]
+MODULE = REPOSITORY / "DosePredict" / "DosePredict.py"
 WITHOUT_SLICER = {"test_names.py"}
 
 
@@ -72,3 +75,33 @@ def patient(module: object, patient_folder: Path) -> object:
     from DosePredictSlicer.folder_loader import load_folder
 
     return load_folder([patient_folder])
+
+
+@pytest.fixture(scope="session")
+def worker_python() -> str:
+    """A Python with torch for the background process, as PythonSlicer is in Slicer; DOSEPREDICT_PYTHON names another one."""
+    here = REPOSITORY / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    python = os.environ.get("DOSEPREDICT_PYTHON") or (str(here) if here.exists() else sys.executable)
+    if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode:
+        pytest.skip("no Python with torch for the background process; name one by DOSEPREDICT_PYTHON")
+    return python
+
+
+@pytest.fixture
+def worker(worker_python: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions run in a real background process."""
+    monkeypatch.setenv("DOSEPREDICT_PYTHON", worker_python)
+
+
+@pytest.fixture
+def stand_in(worker_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """stand_in("die"): the background process behaves as Testing/Library/worker/stand_in.py says, without a model."""
+    script = REPOSITORY / "Testing" / "Library" / "worker" / "stand_in.py"
+
+    def behave(behaviour: str) -> None:
+        python = tmp_path / "python"
+        python.write_text(f'#!/bin/sh\n"{worker_python}" "{script}" {behaviour} "$3"\n')  # no exec: a launcher and its child
+        python.chmod(0o700)
+        monkeypatch.setenv("DOSEPREDICT_PYTHON", str(python))
+
+    return behave
