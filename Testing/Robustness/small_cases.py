@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import SimpleITK as sitk
+from datasets import places, read, written
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -21,6 +22,7 @@ from DosePredictLib.phantom import COARSE_MM, write_phantom
 SLICES = 4
 POINTS = 12  # of a contour
 CONTROL_POINTS = 2  # of a beam
+LENGTHS = ("ContourData", "ImagePositionPatient", "PixelSpacing", "SliceThickness", "IsocenterPosition")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,19 @@ def small_cases(shared: Path | None) -> Iterator[SmallCase]:
             archive.extractall(folder)
         matrad = sorted(Path(folder, "dicomExport").glob("*.dcm"))
         yield _small("matrad", matrad, "Volume2", thinned=8, prescription={"Volume2": 60.0})
+
+
+def doll(case: SmallCase, scale: float = 0.2) -> SmallCase:
+    """A case without its planned dose, all lengths multiplied: what takes time with the volume takes little."""
+    files = {}
+    for name, data in case.files.items():
+        dataset = read(data)
+        for place in places(dataset, lambda e: e.keyword in LENGTHS):
+            values = np.atleast_1d(np.array(place.element.value, dtype=float)) * scale
+            place.owner.add_new(place.element.tag, "DS", [f"{v:.3f}" for v in values])
+        if dataset.Modality != "RTDOSE":
+            files[name] = written(dataset)
+    return SmallCase(case.name, files, case.prescription)
 
 
 def loose_objects(shared: Path) -> SmallCase:
