@@ -32,6 +32,7 @@ WINDOW_HU = (-160.0, 240.0)
 MARGIN_MM, PIXEL_MM = 20.0, 1.0
 SHOWN_PERCENT = 10.0  # of the prescription
 TITLE_INCH, WIDTH_INCH, ALONE_INCH = 0.3, 11.0, 5.6
+DOSES, GAP = ("Predicted", "Planned"), 2  # panels with isodoses, pixels between panels
 DIFFERENCE = "Predicted \N{MINUS SIGN} planned"
 
 
@@ -109,35 +110,35 @@ class View:
         percent = 100 / self.case.prescription.highest_gy
         shown = _shown(_pixels(self.panels["Predicted"], grid, axis) * percent > SHOWN_PERCENT)
         ct = np.clip((_pixels(self.case.ct, grid, axis, outside=-1000)[shown] - WINDOW_HU[0]) / np.ptp(WINDOW_HU), 0, 1)
-        lines = [_pixels(outline, grid, axis)[shown] for outline in self.outlines.values()]
-        figure, columns = _columns(len(self.panels), ct.shape)
-        for axes, (title, field) in zip(columns, self.panels.items(), strict=True):
-            pixels = _pixels(field, grid, axis)[shown]
-            if isinstance(field, DoseGrid):
-                _show(axes, _washed(ct, percent * pixels), axis)
-                _isodoses(axes, percent * pixels)
-            else:
-                _show(axes, _tinted(ct, pixels, self.limit_gy), axis)
-            for line, outline in zip(TARGET_LINES * len(lines), lines, strict=False):
-                _outline(axes, outline, "white", line)
-            if organ is not None:
-                _outline(axes, _pixels(organ, grid, axis)[shown], ORGAN_COLOUR, "-")
-            _label(axes, axis)
-            axes.text(0.5, 1.0, title, fontsize=11, ha="center", va="bottom", transform=axes.transAxes)
+        fields = [_pixels(field, grid, axis)[shown] for field in self.panels.values()]
+        doses = [percent * pixels for pixels in fields[: len(DOSES)]]
+        parts = [*(_washed(ct, dose) for dose in doses), *(_tinted(ct, change, self.limit_gy) for change in fields[len(DOSES) :])]
+        figure, axes, shifts = _canvas(parts, upwards=axis != 2)
+        for dose, shift in zip(doses, shifts, strict=False):
+            _isodoses(axes, dose, shift)
+        outlines = [(outline, "white", line) for line, outline in zip(TARGET_LINES * 9, self.outlines.values(), strict=False)]
+        outlines += [(organ, ORGAN_COLOUR, "-")] if organ is not None else []
+        _outlines(axes, [(_pixels(o, grid, axis)[shown], colour, line) for o, colour, line in outlines], shifts)
+        for title, shift in zip(self.panels, shifts, strict=True):
+            _label(axes, axis, title, shift, ct.shape)
         return jpeg_of(figure)
 
 
-def _columns(count: int, shape: Sequence[int]) -> tuple[Figure, list[Axes]]:
-    """Axes beside each other, of the shape of an image."""
+def _canvas(parts: Sequence[np.ndarray], *, upwards: bool) -> tuple[Figure, Axes, list[int]]:
+    """RGB images of one size beside each other on axes whose unit is a pixel, and where in x each begins."""
     from matplotlib.figure import Figure
 
-    wide = WIDTH_INCH if count > 1 else ALONE_INCH
-    figure = Figure(figsize=(wide, wide / count * shape[0] / shape[1] + TITLE_INCH), facecolor="white")
-    height = 1 - TITLE_INCH / figure.get_figheight()
-    columns = [figure.add_axes((n / count, 0, 0.992 / count, height)) for n in range(count)]
-    for axes in columns:
-        axes.set_axis_off()
-    return figure, columns
+    high, wide = parts[0].shape[:2]
+    gap = np.ones((high, GAP, 3))
+    whole = np.hstack([piece for part in parts for piece in (part, gap)][:-1])
+    inches = WIDTH_INCH if len(parts) > 1 else ALONE_INCH
+    picture = inches * high / whole.shape[1]
+    figure = Figure(figsize=(inches, picture + TITLE_INCH), facecolor="white")
+    axes = figure.add_axes((0, 0, 1, picture / (picture + TITLE_INCH)))
+    axes.set_axis_off()
+    image = (255 * whole + 0.5).astype(np.uint8)
+    axes.imshow(image, origin="lower" if upwards else "upper", interpolation="bilinear", aspect="auto")
+    return figure, axes, [place * (wide + GAP) for place in range(len(parts))]
 
 
 def _shown(bright: np.ndarray) -> tuple[slice, slice]:
@@ -176,43 +177,54 @@ def _blended(ct: np.ndarray, colours: np.ndarray) -> np.ndarray:
     return ct[..., None] * (1 - opacity) + colours[..., :3] * opacity
 
 
-def _show(axes: Axes, rgb: np.ndarray, axis: int) -> None:
-    axes.imshow(rgb, origin="upper" if axis == 2 else "lower", interpolation="bilinear")
-
-
-def _isodoses(axes: Axes, percent: np.ndarray) -> None:
-    for place, (level, colour) in enumerate(ISODOSES.items()):
-        lines = _lines(axes, percent, level, colors=colour, linewidths=1.3)
+def _isodoses(axes: Axes, percent: np.ndarray, shift: int) -> None:
+    """Lines of all levels, each with its number."""
+    found = _lines(percent, list(ISODOSES), shift)
+    for place, (level, lines) in enumerate(zip(ISODOSES, found, strict=True)):
         if lines:
             longest = max(lines, key=len)
             x, y = longest[int((0.1 + 0.13 * place) * len(longest))]  # one below the other, not in a heap
             axes.text(x, y, str(level), **LABEL)
+    colours = [colour for colour, lines in zip(ISODOSES.values(), found, strict=True) for _ in lines]
+    _draw(axes, [line for lines in found for line in lines], colors=colours, linewidths=1.3)
 
 
-def _outline(axes: Axes, occupancy: np.ndarray, colour: str, line: str) -> None:
-    _lines(axes, occupancy, 0.5, colors="black", linewidths=2.2, alpha=0.6)
-    _lines(axes, occupancy, 0.5, colors=colour, linewidths=1.2, linestyles=line)
+def _outlines(axes: Axes, outlines: Sequence[tuple[np.ndarray, str, str]], shifts: Sequence[int]) -> None:
+    """Occupancy, colour and line style of each structure; light lines with a dark edge, on every part."""
+    found = [(line, colour, style) for o, colour, style in outlines for line in _lines(o, [0.5], 0)[0]]
+    moved = [(np.add(line, (shift, 0)), colour, style) for shift in shifts for line, colour, style in found]
+    _draw(axes, [line for line, _, _ in moved], colors="black", linewidths=2.2, alpha=0.6)
+    colours, styles = [colour for _, colour, _ in moved], [style for _, _, style in moved]
+    _draw(axes, [line for line, _, _ in moved], colors=colours, linewidths=1.2, linestyles=styles)
 
 
-def _lines(axes: Axes, values: np.ndarray, level: float, **style: Any) -> list[np.ndarray]:
-    """Draw and return the contour lines, each (n, 2), at one level; several times faster than those of matplotlib's axes."""
+def _lines(values: np.ndarray, levels: Sequence[float], shift: int) -> list[list[np.ndarray]]:
+    """The contour lines of pixels at each level, each (n, 2), moved in x; much faster than those of matplotlib."""
     from contourpy import contour_generator
+
+    generator = contour_generator(z=values)
+    return [[np.add(line, (shift, 0)) for line in generator.lines(level)] for level in levels]
+
+
+def _draw(axes: Axes, lines: Sequence[np.ndarray], **style: Any) -> None:
     from matplotlib.collections import LineCollection
 
-    lines = contour_generator(z=values).lines(level) if values.max() > level else []
-    axes.add_collection(LineCollection(lines, **style), autolim=False)
-    return lines
+    if lines:
+        axes.add_collection(LineCollection(lines, **style), autolim=False)
 
 
-def _label(axes: Axes, axis: int) -> None:
-    """Patient directions at the edges; LPS x grows to the patient's left, y to posterior, z to superior."""
+def _label(axes: Axes, axis: int, title: str, shift: int, shape: tuple[int, ...]) -> None:
+    """The title above, and patient directions at the edges; LPS x grows to the patient's left, y to posterior, z to superior."""
     from matplotlib.patheffects import withStroke
 
     left, right, bottom, top = tuple(DIRECTIONS[axis])
     halo = [withStroke(linewidth=2.5, foreground="black")]
-    for text, x, y in ((left, 0.03, 0.5), (right, 0.97, 0.5), (bottom, 0.5, 0.04), (top, 0.5, 0.96)):
+    whole = axes.get_images()[0].get_array().shape[1]
+    for text, x, y in ((left, 0.03, 0.5), (right, 0.97, 0.5), (bottom, 0.5, 0.04), (top, 0.5, 0.96), (title, 0.5, 1.0)):
         place: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
-        axes.text(x, y, text, color="white", fontsize=10, weight="bold", path_effects=halo, **place)
+        bright = {"color": "white", "fontsize": 10, "weight": "bold", "path_effects": halo}
+        style = bright if text != title else {"fontsize": 11, "va": "bottom"}
+        axes.text((shift + x * shape[1]) / whole, y, text, **{**place, **style})
 
 
 def jpeg_of(figure: Figure) -> bytes:
