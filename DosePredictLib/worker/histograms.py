@@ -23,4 +23,5 @@ def dvh_curve(dvh: Dvh, roi_number: int) -> DvhCurve:
     """In bins of 0.1 Gy, the last one empty."""
     bins = int(np.ceil(dvh.max_gy / BIN_GY)) + 1
     _, percent = dvh.curve(bins, highest_gy=(bins - 1) * BIN_GY)
+    percent[0] = 100  # every voxel receives 0 Gy or more; the curve spreads those of exactly 0 a little to both sides
     return DvhCurve(roi_number, BIN_GY, percent / 100 * dvh.volume_cc, dvh.min_gy, dvh.max_gy, dvh.mean_gy)
