@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core import Case, InputError
+from ..core import BODY, Case, InputError
 from ..resources import resource
 from .dvh import Dvh
 from .metrics import Metric
@@ -165,24 +165,39 @@ def _goal(row: Mapping[str, str], where: str) -> Goal:
         metric = Metric.parse(row["metric"])
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
-    side = "at_most" if limit["sign"] in ("<=", "≤") else "at_least"
-    about = {key: row.get(key, "") for key in ("source", "checked")}
-    return Goal(row["structure"], metric, priority=int(priority), **{side: float(limit["value"])}, **about)
+    upper, value = limit["sign"] in ("<=", "≤"), float(limit["value"])
+    return Goal(
+        row["structure"],
+        metric,
+        at_most=value if upper else None,
+        at_least=None if upper else value,
+        priority=int(priority),
+        source=row.get("source", ""),
+        checked=row.get("checked", ""),
+    )
 
 
 def evaluate_goals(
     goals: Sequence[Goal], case: Case, predicted: Mapping[str, Dvh], planned: Mapping[str, Dvh] | None = None
 ) -> list[GoalResult]:
-    """The goals of the structures this case has, by priority; histograms are by ROI name."""
+    """The goals of the structures this case has, by priority; histograms are by ROI name.
+
+    An index of conformity has a value where the histogram of the whole body is among them.
+    """
     prescribed = {target.roi: target.dose_gy for target in case.prescription.targets}
+    body = case.names.get(BODY, BODY)
     results = []
     for goal in sorted(goals, key=lambda g: g.priority):
         for roi in _rois(goal.structure, case):
             gray = prescribed.get(roi, case.prescription.highest_gy)
-            if roi in predicted:
-                reference = goal.metric.of(planned[roi], prescription_gy=gray) if planned and roi in planned else None
-                results.append(GoalResult(goal, roi, goal.metric.of(predicted[roi], prescription_gy=gray), reference))
+            found, reference = (_value(goal.metric, roi, dvhs or {}, gray, body) for dvhs in (predicted, planned))
+            if found is not None:
+                results.append(GoalResult(goal, roi, found, reference))
     return results
+
+
+def _value(metric: Metric, roi: str, dvhs: Mapping[str, Dvh], prescription_gy: float, body: str) -> float | None:
+    return metric.of(dvhs[roi], prescription_gy=prescription_gy, body=dvhs.get(body)) if roi in dvhs else None
 
 
 def _rois(structure: str, case: Case) -> list[str]:

@@ -42,8 +42,9 @@ class StructureRow:
 
     @property
     def note(self) -> str:
-        refusals = {"predicted dose": self.predicted.refusal, "planned dose": self.planned.refusal if self.planned else ""}
-        return "; ".join(f"{which}: {why}" for which, why in refusals.items() if why)
+        doses = {"predicted dose": self.predicted, **({"planned dose": self.planned} if self.planned else {})}
+        reasons = [f"{which}: {why}" for which, dvh in doses.items() for why in _refusals(dvh)]
+        return "; ".join([*reasons, *_small(self.predicted)])
 
     @property
     def differences(self) -> dict[str, float]:
@@ -67,8 +68,23 @@ class StructureRow:
         return entry | {"worth_a_look": sorted(self.notable), "note": self.note}
 
 
-def _values(dvh: Dvh) -> dict[str, float]:
-    return {"volume_cc": dvh.volume_cc, **{key: metric.of(dvh) for key, metric in COLUMNS.items()}, "coverage": dvh.coverage}
+def _values(dvh: Dvh) -> dict[str, Any]:
+    entry: dict[str, Any] = {"volume_cc": dvh.volume_cc, **{key: metric.of(dvh) for key, metric in COLUMNS.items()}}
+    if dvh.shifted:
+        entry["half_voxel_interval"] = {key: metric.sampling_interval(dvh) for key, metric in COLUMNS.items()}
+    return entry | {"coverage": dvh.coverage}
+
+
+def _refusals(dvh: Dvh) -> list[str]:
+    """Each reason once."""
+    return list(dict.fromkeys(filter(None, (metric.refusal(dvh) for metric in COLUMNS.values()))))
+
+
+def _small(dvh: Dvh) -> list[str]:
+    interval = COLUMNS["dmean_gy"].sampling_interval(dvh)
+    if interval is None or dvh.refusal:
+        return []
+    return [f"small: moved by half a voxel its mean is {interval[0]:.1f} to {interval[1]:.1f} Gy"]
 
 
 def structure_rows(

@@ -59,6 +59,14 @@ def test_goals_are_matched_by_name_and_targets_measured_against_their_own_prescr
     assert results[0].planned is None
 
 
+def test_conformity_is_a_goal_where_the_body_is_known(case: Case, tmp_path: Path) -> None:
+    goals = read_goals(written(tmp_path, "p70,CI(RTOG),<= 1.2,1,"))
+    predicted = {"p70": uniform(68, 72)}
+    assert evaluate_goals(goals, case, predicted)[0].is_met is None
+    body = Dvh(np.array([0.0, 80.0]), np.array([0.0, 1.0]), volume_cc=88.0, covered_mean_gy=40.0)
+    assert evaluate_goals(goals, case, {**predicted, "External": body})[0].predicted == pytest.approx(1.1)
+
+
 def test_a_refused_value_neither_meets_nor_misses_a_goal(case: Case, tmp_path: Path) -> None:
     path = written(tmp_path, "Parotid_L,Mean[Gy],<= 26,1,")
     partly = Dvh(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 10.0, 0.5, coverage=0.5)
