@@ -244,12 +244,49 @@ def test_the_profile_plan_refers_to_the_clinical_plan_and_writes_none(tmp_path: 
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_the_profile_overview_needs_no_plan(tmp_path: Path, ct_header: Dataset) -> None:
-    dose, plan = written(tmp_path, dose_in(), ct_header, profile="overview")
+def test_the_profile_overview_needs_no_plan(tmp_path: Path, ct_header: Dataset, rtstruct: Dataset) -> None:
+    """Items by their types in PS3.3 2023b: 1 PlanOverviewIndex and TotalPrescriptionDose; 2 label, site and prescriptions."""
+    dose, plan = written(tmp_path, dose_in(), ct_header, profile="overview", rtstruct_header=rtstruct)
     assert plan is None
     assert dose.DoseSummationType == "PLAN_OVERVIEW"
     assert "ReferencedRTPlanSequence" not in dose
-    assert dose.PlanOverviewSequence[0].PrescriptionOverviewSequence[0].TotalPrescriptionDose == 70
+    (item,) = dose.PlanOverviewSequence
+    assert (item.PlanOverviewIndex, item.RTPlanLabel) == (1, "AI_PRED_NO_TX")
+    assert item["TreatmentSite"].is_empty and item["TreatmentSiteCodeSequence"].is_empty
+    assert "NumberOfFractionsIncluded" not in item  # type 1C: with a value or not at all
+    prescribed = [(p.ReferencedROINumber, p.TotalPrescriptionDose, p.EntityLongLabel) for p in item.PrescriptionOverviewSequence]
+    assert prescribed == [(4, 70, "PTV70"), (9, 56, "PTV56")]
+    assert item.ReferencedStructureSetSequence[0].ReferencedSOPInstanceUID == rtstruct.SOPInstanceUID
+
+
+def test_several_doses_of_a_study_are_told_apart(tmp_path: Path, ct_header: Dataset) -> None:
+    pairs = [written(tmp_path, dose_in(), ct_header, number=number) for number in (1, 2, 99)]
+    assert [(dose.SeriesNumber, plan.SeriesNumber) for dose, plan in pairs if plan] == [(9001, 9000), (9003, 9002), (9197, 9196)]
+    labels = [plan.RTPlanLabel for _, plan in pairs if plan]
+    assert labels == ["AI_PRED_NO_TX", "AI_PRED_NO_TX_2", "AI_PRED_NO_TX_99"] and max(map(len, labels)) <= 16  # VR SH
+    assert {dose.StudyInstanceUID for dose, _ in pairs} == {ct_header.StudyInstanceUID}
+    assert len({file.SOPInstanceUID for pair in pairs for file in pair if file}) == 6
+    assert len({file.SeriesInstanceUID for pair in pairs for file in pair if file}) == 6
+    for dose, plan in pairs:
+        assert plan is not None and dose.ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID == plan.SOPInstanceUID
+
+
+@pytest.mark.filterwarnings("ignore:Failed to encode")
+@pytest.mark.parametrize(
+    ("declared", "shown", "repertoire"),
+    [(None, "PTV_Å_山", "ISO_IR 192"), ("ISO_IR 192", "PTV_Å_山", "ISO_IR 192"), ("ISO_IR 100", "PTV_Å_?", "ISO_IR 100")],
+)
+def test_roi_names_beyond_ascii_do_not_change_the_repertoire_of_the_patient(
+    declared: str | None, shown: str, repertoire: str, tmp_path: Path, ct_header: Dataset
+) -> None:
+    if declared:
+        ct_header.SpecificCharacterSet = declared
+    export = Export(ct_header, PROVENANCE, prescription=Prescription((Target("PTV_Å_山", 70.0),)))
+    files = write_rtdose(tmp_path, dose_in(), export)
+    assert files.plan is not None
+    plan = pydicom.dcmread(files.plan)
+    assert (plan.SpecificCharacterSet, plan.DoseReferenceSequence[0].DoseReferenceDescription) == (repertoire, shown)
+    assert str(plan.PatientName) == "Doe^Jane"
 
 
 def test_dvhs_and_the_structure_set_reference_come_together_or_not_at_all(
