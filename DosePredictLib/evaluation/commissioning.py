@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core import TARGET_SLOTS, InputError
 from .cohort import METRICS, CaseResult
+from .report_nouns import number
 
 FENCE = 1.5  # quartile distances beyond the quartiles: Tukey 1977, what a box plot shows as a point
 LEAST_FOR_OUTLIERS = 8  # values; of fewer, quartiles say little
@@ -85,7 +86,7 @@ class Commissioning:
             for pair in result.pairs:
                 known = found.setdefault((pair.structure, pair.column), {})
                 known[label] = max(known.get(label, 0.0), pair.error, key=abs)  # of several targets of one level the worst
-        structures = sorted({structure for structure, _ in found}, key=lambda name: (name not in TARGET_SLOTS, name))
+        structures = sorted({structure for structure, _ in found}, key=_place)
         return tuple(
             Distribution(structure, column, found[structure, column])
             for structure in structures
@@ -100,11 +101,11 @@ class Commissioning:
 
     @cached_property
     def outliers(self) -> dict[str, list[str]]:
-        """In words, by the label of the case: "Parotid_L Mean +9.1 Gy"; only of the metrics shown."""
+        """In words, by the label of the case: "Parotid_L Mean +9.1 Gy", only of the metrics shown."""
         found: dict[str, list[str]] = {}
         for distribution in self.shown:
             for label, error in distribution.outliers.items():
-                found.setdefault(label, []).append(f"{distribution.name} {error:+.1f} Gy")
+                found.setdefault(label, []).append(f"{distribution.name} {number(error, sign=True)} Gy")
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,6 +123,11 @@ class Commissioning:
             ],
             "outliers": self.outliers,
         }
+
+
+def _place(structure: str) -> tuple[int, str]:
+    """Targets from high to low, then organs by name."""
+    return (TARGET_SLOTS.index(structure) if structure in TARGET_SLOTS else len(TARGET_SLOTS)), structure
 
 
 def _summary(values: np.ndarray) -> dict[str, float]:

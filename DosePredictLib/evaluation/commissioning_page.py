@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from string import Template
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COLOURS = {True: "#0072b2", False: "#d55e00"}  # of targets and organs (Okabe and Ito)
 DOMAIN = {"inside": "like training", "unusual": "unusual", "outside": "outside", "unknown": "not known"}
 MOST_LISTED = 3
+LABEL_GY = 1.5  # room for a label in the figure
 
 
 def page(found: Commissioning) -> str:
@@ -46,12 +47,12 @@ def _cards(found: Commissioning) -> list[Card]:
     lines = tuple(f"{d.name} {number(float(d.values.mean()), sign=True)} Gy on average" for d in biased[:MOST_LISTED])
     outlying = tuple(f"{label}: {', '.join(words[:MOST_LISTED])}" for label, words in list(found.outliers.items())[:MOST_LISTED])
     dose = f"Largest {number(found.results[worst].dose_error_gy)} Gy ({worst})"
+    time = f"Median time of a prediction {number(float(np.median(found.seconds)))} s"
     return [
-        Card("Mean absolute error of the dose", _mean_and_spread(found.dose_errors), (dose,)),
+        Card("Mean absolute error of the dose", _mean_and_spread(found.dose_errors), (dose, time)),
         Card("Mean absolute error of the metrics", _mean_and_spread(found.dvh_errors)),
         Card("Metrics off by 2 Gy or more on average", str(len(biased)), lines, LOOK if biased else GOOD),
         Card("Cases with outlying metrics", str(len(found.outliers)), outlying, LOOK if found.outliers else GOOD),
-        Card("Time of one prediction", f"{number(float(np.median(found.seconds)))} s", ("Median over the cases",)),
     ]
 
 
@@ -140,6 +141,16 @@ def _box(axes: Axes, found: Distribution, height: float) -> None:
     axes.plot([usual.min(), usual.max()], [height, height], color=colour, linewidth=1)
     axes.barh(height, high - low, left=low, height=0.55, color="white", edgecolor=colour, linewidth=1.4, zorder=2)
     axes.plot([middle, middle], [height - 0.27, height + 0.27], color=colour, linewidth=2.4, zorder=3)
+    axes.plot(list(outliers.values()), [height] * len(outliers), linestyle="", marker="x", markersize=5, color=colour)
+    for label, error in _apart(outliers).items():
+        name = label.removeprefix("case ")
+        axes.annotate(name, (error, height), (0, 4), textcoords="offset points", ha="center", fontsize=6.5, color="#5d6878")
+
+
+def _apart(outliers: Mapping[str, float]) -> dict[str, float]:
+    """Those whose labels do not cover each other, the farthest first; the table names all."""
+    chosen: dict[str, float] = {}
     for label, error in outliers.items():
-        axes.plot(error, height, marker="x", markersize=5, color=colour)
-        axes.annotate(label, (error, height), (0, 4), textcoords="offset points", ha="center", fontsize=6.5, color="#5d6878")
+        if all(abs(error - other) >= LABEL_GY for other in chosen.values()):
+            chosen[label] = error
+    return chosen

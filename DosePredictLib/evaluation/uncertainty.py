@@ -74,7 +74,7 @@ def interval(values: Sequence[float], *, value: float | None = None, scale: floa
     """
     found = np.asarray(values, float)
     centre = float(found.mean()) if value is None else value
-    half = scale * half_width(found) if found.size > 1 else math.nan
+    half = scale * float(half_width(found)) if found.size > 1 else math.nan
     return Interval(centre, centre - half, centre + half)
 
 
