@@ -22,6 +22,8 @@ from .resources import resource
 
 WEIGHTS, CARD = "weights.safetensors", "model.json"
 REQUIRED_IN_CARD = ("id", "version", "weights_sha256")
+KINDS_IN_CARD = {"title": str, "domain": dict, "default_steps": int}
+LARGEST_CARD = 1 << 22  # bytes
 
 
 @dataclass(frozen=True)
@@ -123,14 +125,23 @@ def _models_in(folder: Path, shipped: bool) -> list[ModelInfo]:
     return [_read(card.parent, shipped) for card in sorted(folder.glob(f"*/{CARD}")) if not card.parent.name.startswith(".")]
 
 
+def _text_of(card: Path) -> str:
+    """Raises ValueError where it is not text, or too long to be a card."""
+    if card.stat().st_size > LARGEST_CARD:
+        raise ValueError("too long")
+    return card.read_text(encoding="utf-8")
+
+
 def _read(folder: Path, shipped: bool) -> ModelInfo:
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        card = json.loads(_text_of(folder / CARD))
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{folder.name} is not a model: its model card {CARD} is missing or cannot be read.") from error
-    missing = [key for key in REQUIRED_IN_CARD if not isinstance(card, dict) or key not in card]
+    missing = [key for key in REQUIRED_IN_CARD if not isinstance(card, dict) or not isinstance(card.get(key), str)]
     if missing:
         raise ModelError(f"The model card of {folder.name} lacks {', '.join(missing)}.")
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", str(card["id"])):
+    if odd := [key for key, kind in KINDS_IN_CARD.items() if key in card and type(card[key]) is not kind]:
+        raise ModelError(f"The model card of {folder.name} has an odd value for {', '.join(odd)}; install the model again.")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", card["id"]):
         raise ModelError(f"The model card of {folder.name} has an id that is not made of letters, digits, - and _ only.")
     return ModelInfo(id=str(card["id"]), folder=folder, card=card, shipped=shipped)

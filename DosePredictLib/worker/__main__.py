@@ -16,7 +16,6 @@ from ..core.errors import Cancelled, DosePredictError, InputError
 from .parent import watch
 from .protocol import BAD_REQUEST, CANCELLED, DONE, FAILED, JobFolder, Progress, RequestError
 
-
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 OUT_OF_MEMORY = ("allocate memory", "bad_alloc", "Failed to allocate")  # PyTorch, C++, ITK
 

@@ -96,8 +96,9 @@ class JobFolder:
         job = cls(Path(tempfile.mkdtemp(prefix=PREFIX)))  # mkdtemp makes it 0700
         for folder in (job.input, job.output):
             folder.mkdir()
+        caller = {"parent": os.getpid(), "host": platform.node()}
         with written_whole(job.request_file) as part:
-            part.write_text(json.dumps(asdict(request) | {"parent": os.getpid(), "host": platform.node()}, indent=1), encoding="utf-8")
+            part.write_text(json.dumps(asdict(request) | caller, indent=1), encoding="utf-8")
         return job
 
     @property

@@ -1,0 +1,8 @@
+"""The campaigns of Testing/Robustness are imported from there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Robustness"))
