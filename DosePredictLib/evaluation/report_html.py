@@ -45,7 +45,7 @@ def page(report: Report) -> str:
         comparison=_comparison(report),
         tabulated=_tabulated(report),
         remarks=_remarks(report),
-        model=listing(words.model_card(report)),
+        model=_model(report),
         provenance=listing(words.provenance(report)),
         footer=escape(words.footer()),
     )
@@ -109,6 +109,10 @@ def _tabulated(report: Report) -> str:
     differences = table(tabulated_table(report.tabulated_differences))
     note = f'<p class="small">{escape(words.tabulated_note(report))}</p>'
     return f"<section><h2>The planning system's own histograms</h2>{differences}{note}</section>"
+
+
+def _model(report: Report) -> str:
+    return f"<section><h2>Model card</h2>{listing(words.model_card(report))}</section>" if report.model else ""
 
 
 def _remarks(report: Report) -> str:
