@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .options import existing
+
+if TYPE_CHECKING:
+    from ..io.findings import Finding
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,15 +30,13 @@ def run(options: argparse.Namespace) -> int:
     ct, rtstruct = (Path(existing(path)) if path else None for path in (options.ct, options.rtstruct))
     beside = companions(ct, rtstruct, plans)
     wrong = False
-    for path in files:
-        if path in plans:
-            continue
+    for path in (path for path in files if path not in plans):
         found = check_rtdose(path, beside)
         wrong |= any(finding.severity == ERROR for finding in found)
-        shown = [finding for finding in found if finding.severity != NOTE or not options.quiet]
         print(f"{path.name}: {summary(found)}")
-        for finding in shown:
-            print(f"  {finding}")
+        for finding in found:
+            if finding.severity != NOTE or not options.quiet:
+                print(f"  {finding}")
     return 1 if wrong else 0
 
 
@@ -48,7 +52,8 @@ def is_plan(path: Path) -> bool:
         return False
 
 
-def summary(found: list) -> str:
-    counts = {kind: sum(finding.severity == kind for finding in found) for kind in ("error", "warning", "note")}
-    said = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items() if count)
+def summary(found: Sequence[Finding]) -> str:
+    """ "1 error, 2 notes"."""
+    counts = Counter(finding.severity for finding in found)  # in the order of the findings: errors first
+    said = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
     return said or "nothing found"

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--called-aet", required=True, metavar="A", help="its application entity title")
     parser.add_argument("--calling-aet", default="DOSEPREDICT", metavar="A", help="ours; the receiver must know it (DOSEPREDICT)")
     parser.add_argument("--timeout", type=positive, default=30, metavar="S", help="seconds to wait for an answer (30)")
-    parser.add_argument("--retries", type=int, default=2, metavar="N", help="how often to try again (2)")
+    parser.add_argument("--retries", type=int, choices=range(11), default=2, metavar="N", help="how often to try again (2)")
     parser.add_argument("--tls", action="store_true", help="encrypt the connection")
     parser.add_argument("--ca", type=Path, metavar="FILE", help="with --tls: certificates to trust instead of the system's (PEM)")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="with --tls: our certificate (PEM)")

@@ -16,7 +16,7 @@ from .legal_values import value_findings
 from .rtdose_attributes import attribute_findings
 from .rtdose_consistency import consistency_findings
 from .rtdose_subject import Subject
-from .scan import KINDS, RTDOSE, RTPLAN, RTSTRUCT, DicomFile, scan
+from .scan import KINDS, RTDOSE, RTPLAN, RTSTRUCT, DicomFile, Scan, scan
 
 __all__ = ["ERROR", "NOTE", "WARNING", "Companions", "Finding", "check_rtdose", "companions"]
 
@@ -40,11 +40,11 @@ def companions(ct: Path | None = None, rtstruct: Path | None = None, plans: Iter
 
     Raises InputError where the folder has no CT, DicomError for a file that is damaged or no structure set.
     """
-    found = scan(ct) if ct else None
-    series = tuple(found.ct_series().values()) if found else ()
-    if found and not series:
-        raise InputError(f"The folder {ct.name if ct else ''} has no CT; name the folder of the planning CT.")
-    headers = [read_header(path) for path in [*plans, *(file.path for file in (found.of(RTPLAN) if found else ()))]]
+    found = scan(ct) if ct else Scan(())
+    series = tuple(found.ct_series().values())
+    if ct and not series:
+        raise InputError(f"The folder {ct.name} has no CT; name the folder of the planning CT.")
+    headers = [read_header(path) for path in (*plans, *(file.path for file in found.of(RTPLAN)))]
     return Companions(series, _structure_set(rtstruct), {text(plan, "SOPInstanceUID"): plan for plan in headers})
 
 

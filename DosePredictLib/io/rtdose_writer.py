@@ -83,27 +83,27 @@ def write_rtdose(folder: Path | str, dose: DoseGrid, export: Export) -> WrittenF
 
     Raises OutputError where the files cannot be written or read back differently; none is left then.
     """
-    plan = _new_stub_plan(export) if export.profile == "stub-plan" else export.plan_header
-    dataset = predicted_dose(dose, export, plan)
+    stub = _new_stub_plan(export) if export.profile == "stub-plan" else None
+    dataset = predicted_dose(dose, export, export.plan_header if export.profile == "plan" else stub)
     dose_path = Path(folder) / f"RD.{dataset.SOPInstanceUID}.dcm"
     files: list[FileToWrite] = [(dose_path, dataset, partial(check_dose_file, dose=dose))]
-    if not isinstance(plan, FileDataset):  # the clinic's own plan, or none
+    if stub is None:
         write_whole(files)
         return WrittenFiles(dose_path)
-    plan_path = Path(folder) / f"RP.{plan.SOPInstanceUID}.dcm"
-    write_whole([(plan_path, plan, partial(check_plan_file, plan=plan)), *files])
+    plan_path = Path(folder) / f"RP.{stub.SOPInstanceUID}.dcm"
+    write_whole([(plan_path, stub, partial(check_plan_file, plan=stub)), *files])
     return WrittenFiles(dose_path, plan_path)
 
 
 def predicted_dose(dose: DoseGrid, export: Export, plan: Dataset | None) -> FileDataset:
-    """The data set of a predicted dose that refers to ``plan``; to none with the profile "overview"."""
+    """The data set of a predicted dose that refers to ``plan``; without one it carries an overview of the prescription."""
     dataset = new_dataset(RTDoseStorage, created=export.created)
     copy_patient_and_study(export.ct_header, dataset)
     add_series(dataset, "RTDOSE", FIRST_SERIES + 2 * (export.number - 1), RESEARCH_NOTICE, export.created)
     add_equipment(dataset, export.provenance, export.created)
     _mark_as_predicted(dataset, export)
     add_dose_image(dataset, dose, export.bits)
-    if export.profile == "overview":
+    if plan is None:
         _add_overview(dataset, export)
     else:
         dataset.DoseSummationType = "PLAN"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..core.errors import DicomError, InputError, OutputError
@@ -195,21 +196,28 @@ def _store_until_lost(
 
 def _store(association: Any, file: _File, retries: int) -> Outcome:
     """Ends the association where no answer came: what arrives late on it could be taken for the answer to another file."""
-    dataset, status = read_whole(file.path), None
-    for attempt in range(retries + 1):
-        if attempt:
-            time.sleep(PAUSE_S)
-        try:
-            status = association.send_c_store(dataset).get("Status")
-        except ValueError:
-            return Outcome(file.path.name, False, "not sent: the node does not accept this kind of object or its compression")
-        except RuntimeError:
-            return Outcome(file.path.name, False, "not sent: the connection was lost")
-        if status not in NO_RESOURCES:
-            break
+    try:
+        status = _answer(association, read_whole(file.path), retries)
+    except DicomError as error:
+        return Outcome(file.path.name, False, f"not sent: {error}")
+    except ValueError:
+        return Outcome(file.path.name, False, "not sent: the node does not accept this kind of object or its compression")
+    except RuntimeError:
+        return Outcome(file.path.name, False, "not sent: the connection was lost")
     if status is None:
         association.abort()
     return _outcome(file.path.name, status)
+
+
+def _answer(association: Any, dataset: Dataset, retries: int) -> int | None:
+    """The status of the C-STORE, None without one. Asked again only by a node that says it has stored nothing."""
+    for attempt in range(retries + 1):
+        if attempt:
+            time.sleep(PAUSE_S)
+        status = association.send_c_store(dataset).get("Status")
+        if status not in NO_RESOURCES:
+            break
+    return status
 
 
 def _outcome(name: str, status: int | None) -> Outcome:
