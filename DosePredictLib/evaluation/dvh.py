@@ -132,6 +132,8 @@ class Dvh:
 
     def covered_cc_above(self, gray: float) -> float:
         """Cubic centimetres inside the dose grid that receive at least ``gray``; given whatever the coverage."""
+        if not len(self.dose_gy):
+            return 0.0
         return float(1 - np.interp(gray, self.dose_gy, self.below, left=0, right=1)) * self.coverage * self.volume_cc
 
     def curve(self, points: int = 400, *, highest_gy: float | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -164,7 +164,8 @@ def test_a_structure_partly_outside_the_dose_grid_gets_its_coverage_and_no_metri
 
 def test_a_structure_wholly_outside_or_without_volume_is_said_to_be_so(sphere, linear_dose) -> None:
     far = Grid((5, 5, 5), (1.0, 1.0, 1.0), (500.0, 0.0, 0.0))
-    assert Dvh.of(linear_dose(AXES["x"]), Volume(np.ones(far.shape, np.float32), far)).coverage == 0
+    outside = Dvh.of(linear_dose(AXES["x"]), Volume(np.ones(far.shape, np.float32), far))
+    assert (outside.coverage, outside.covered_cc_above(1.0)) == (0, 0)
     with pytest.raises(InputError, match="without volume"):
         Dvh.of(linear_dose(AXES["x"]), Volume(np.zeros(far.shape, np.float32), far))
 
