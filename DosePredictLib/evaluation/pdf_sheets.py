@@ -135,7 +135,7 @@ class Sheets:
         axes = self._axes(MARGIN + 11, self._top + 4, INNER - 48, height - 16)
         axes.tick_params(labelsize=7)
         for label in (axes.xaxis.label, axes.yaxis.label):
-            label.set_size(8)
+            label.set_fontsize(8)
         self._top += height
         return axes
 

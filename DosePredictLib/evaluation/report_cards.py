@@ -73,20 +73,21 @@ def _flags(report: Report) -> Card:
 
 def _where(report: Report) -> str:
     """The voxel with the largest difference, so that it can be looked up."""
-    assert report.comparison is not None
-    change = report.comparison.change
+    change = report.comparison.change if report.comparison else None
+    if change is None:
+        return ""
     k, j, i = np.unravel_index(np.nanargmax(np.abs(change.array)), change.array.shape)
     place = ", ".join(number(mm, digits=0) for mm in change.grid.to_world(np.array([i, j, k])))
     return f"largest anywhere {number(change.array[k, j, i], sign=True)} Gy, at ({place}) mm in DICOM coordinates"
 
 
 def _uncertainty(report: Report) -> Card | None:
-    if report.uncertainty is None:
+    found = report.uncertainty
+    if found is None:
         return None
-    widest = sorted(report.rows, key=lambda row: -report.uncertainty.width(row.roi, "dmean_gy"))[:MOST_LISTED]
-    said = report.uncertainty.intervals
-    lines = [f"{COLUMNS['dmean_gy'].name} of {row.roi} {said[row.roi]['dmean_gy'].words()}" for row in widest if row.roi in said]
-    return Card("How sure is the prediction?", "Widest intervals of the mean dose", tuple(lines))
+    widest = sorted(found.intervals, key=lambda roi: -found.width(roi, "dmean_gy"))[:MOST_LISTED]
+    lines = [f"{COLUMNS['dmean_gy'].name} of {roi} {found.intervals[roi]['dmean_gy'].words()}" for roi in widest]
+    return Card("How sure is the prediction?", "Widest intervals of the mean dose", (*lines, found.words))
 
 
 def _site(report: Report) -> Card | None:

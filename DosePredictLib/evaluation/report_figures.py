@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ISODOSES = {
     20: "#7a4fc4", 40: "#4a63d0", 60: "#2a788e", 80: "#35b779", 95: "#d8e219", 100: "#fca636", 107: "#e8382e",
 }  # % of prescription; from dark to light, so that they differ for the colour-blind too  # fmt: skip
-LABEL = {
+LABEL: dict[str, Any] = {
     "fontsize": 6, "ha": "center", "va": "center", "clip_on": True,
     "bbox": {"boxstyle": "square,pad=0.12", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
 }  # of an isodose line: readable in black and white  # fmt: skip
@@ -192,7 +192,7 @@ def _isodoses(axes: Axes, percent: np.ndarray, shift: int) -> None:
 def _outlines(axes: Axes, outlines: Sequence[tuple[np.ndarray, str, str]], shifts: Sequence[int]) -> None:
     """Occupancy, colour and line style of each structure; light lines with a dark edge, on every part."""
     found = [(line, colour, style) for o, colour, style in outlines for line in _lines(o, [0.5], 0)[0]]
-    moved = [(np.add(line, (shift, 0)), colour, style) for shift in shifts for line, colour, style in found]
+    moved = [(line + np.array([shift, 0]), colour, style) for shift in shifts for line, colour, style in found]
     _draw(axes, [line for line, _, _ in moved], colors="black", linewidths=2.2, alpha=0.6)
     colours, styles = [colour for _, colour, _ in moved], [style for _, _, style in moved]
     _draw(axes, [line for line, _, _ in moved], colors=colours, linewidths=1.2, linestyles=styles)
@@ -203,7 +203,7 @@ def _lines(values: np.ndarray, levels: Sequence[float], shift: int) -> list[list
     from contourpy import contour_generator
 
     generator = contour_generator(z=values)
-    return [[np.add(line, (shift, 0)) for line in generator.lines(level)] for level in levels]
+    return [[np.asarray(line) + np.array([shift, 0]) for line in generator.lines(level)] for level in levels]
 
 
 def _draw(axes: Axes, lines: Sequence[np.ndarray], **style: Any) -> None:
@@ -219,7 +219,7 @@ def _label(axes: Axes, axis: int, title: str, shift: int, shape: tuple[int, ...]
 
     left, right, bottom, top = tuple(DIRECTIONS[axis])
     halo = [withStroke(linewidth=2.5, foreground="black")]
-    whole = axes.get_images()[0].get_array().shape[1]
+    whole = axes.get_xlim()[1] + 0.5  # pixels
     for text, x, y in ((left, 0.03, 0.5), (right, 0.97, 0.5), (bottom, 0.5, 0.04), (top, 0.5, 0.96), (title, 0.5, 1.0)):
         place: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
         bright = {"color": "white", "fontsize": 10, "weight": "bold", "path_effects": halo}
