@@ -147,9 +147,10 @@ def test_orthanc_gives_back_the_same_data_to_the_byte(files: list[Path], tmp_pat
 
 
 def _from_orthanc(port: int, instance: str, path: Path) -> Path:
-    found = urllib.request.urlopen(f"http://{LOCAL}:{port}/tools/lookup", data=instance.encode(), timeout=20)
-    (entry,) = json.load(found)
-    with urllib.request.urlopen(f"http://{LOCAL}:{port}/instances/{entry['ID']}/file", timeout=20) as answer:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(f"http://{LOCAL}:{port}/tools/lookup", data=instance.encode(), timeout=20) as found:
+        (entry,) = json.load(found)
+    with direct.open(f"http://{LOCAL}:{port}/instances/{entry['ID']}/file", timeout=20) as answer:
         path.write_bytes(answer.read())
     return path
 
