@@ -37,6 +37,15 @@ class Outcome:
         """Free of identifiers."""
         return f"case {self.number}"
 
+    @property
+    def nameless_reason(self) -> str:
+        """Without the names of files and folders, which may be those of patients."""
+        names = sorted({self.folder.name, *(path.name for path in self.folder.rglob("*"))}, key=len, reverse=True)
+        reason = self.reason
+        for name in names:
+            reason = reason.replace(name, "…")
+        return reason
+
 
 @dataclass(frozen=True, eq=False)
 class Cohort:

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     labels = {outcome.number: outcome.folder.name if options.names else outcome.label for outcome in outcomes}
     found = Commissioning(
         {labels[outcome.number]: outcome.result for outcome in outcomes if outcome.result},
-        {labels[outcome.number]: outcome.reason for outcome in outcomes if not outcome.result},
+        {labels[o.number]: o.reason if options.names else o.nameless_reason for o in outcomes if not o.result},
         cohort.predictor.card,
         {"steps": cohort.steps, "samples": cohort.samples, "seed": cohort.seed, "device": cohort.predictor.device.type},
     )

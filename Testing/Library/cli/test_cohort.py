@@ -75,7 +75,7 @@ def predictor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> BiasedPredicto
     def read(folder: Path) -> tuple:
         text = (folder / "case.txt").read_text()
         if text == "bad":
-            raise DicomError("The file CT.dcm is damaged.")
+            raise DicomError(f"The file {next(folder.iterdir()).name} is damaged.")
         case = box_case(int(text.strip("-")))
         return (replace(case, reference=None) if text.startswith("-") else case), cohort_occupancies(case), {}
 
@@ -102,7 +102,7 @@ def test_a_known_bias_comes_out_and_one_bad_case_is_named_and_skipped(predictor,
     folder = cases(tmp_path / "plans", *range(60), "bad", "-7")
     assert main(["calibrate", str(folder), "--model", "tiny"]) == 0
     shown = capsys.readouterr()
-    assert "case 61 (patient060) is skipped: The file CT.dcm is damaged." in shown.err
+    assert "case 61 (patient060) is skipped: The file case.txt is damaged." in shown.err
     assert "case 62 (patient061) is skipped: it has no planned dose" in shown.err
     kept = read_calibration(calibration_file("tiny"))
     assert kept.cases == 60 and (kept.steps, kept.samples) == (1, 1)
@@ -152,7 +152,8 @@ def test_a_commissioning_report_numbers_its_cases_unless_names_are_wanted(predic
     assert list(content["cases"]) == [f"case {n}" for n in range(1, 11)] and list(content["skipped"]) == ["case 11"]
     texts = {path.name: path.read_text() for path in out.iterdir() if path.is_file()}
     assert set(texts) == {"commissioning.html", "commissioning.json", "cases.csv"}
-    assert all("patient0" not in text for text in texts.values())
+    assert all("patient0" not in text and "case.txt" not in text for text in texts.values())
+    assert content["skipped"]["case 11"] == "The file … is damaged."
     assert main(["commission", str(folder), "--model", "tiny", "--out", str(out), "--names"]) == 0
     assert "patient003" in (out / "commissioning.html").read_text() and predictor.calls == 10
 
