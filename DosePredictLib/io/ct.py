@@ -135,4 +135,5 @@ def _scaled(dataset: Dataset, file: str) -> np.ndarray:
     slope, intercept = numbers(dataset, "RescaleSlope", 1, file)[0], numbers(dataset, "RescaleIntercept", 1, file)[0]
     unused = dataset.BitsAllocated - dataset.BitsStored
     stored = (dataset.pixel_array << unused) >> unused
-    return (stored * slope + intercept).astype(np.float32)
+    with np.errstate(over="ignore"):  # what is beyond float32 is refused
+        return (stored * slope + intercept).astype(np.float32)

@@ -22,7 +22,8 @@ KINDS = {  # PS3.4 B.5, PS3.6 annex A
 }
 KEYWORDS = (
     "SOPClassUID", "SOPInstanceUID", "Modality", "ImageType", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription",
-    "BitsAllocated", "BitsStored", "PixelRepresentation", "SeriesNumber", "InstanceNumber", "FrameOfReferenceUID", "PatientPosition", "Rows", "Columns", "NumberOfFrames",
+    "BitsAllocated", "BitsStored", "PixelRepresentation",
+    "SeriesNumber", "InstanceNumber", "FrameOfReferenceUID", "PatientPosition", "Rows", "Columns", "NumberOfFrames",
     "PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept",
     "InstanceCreationDate", "InstanceCreationTime", "StudyDate", "StudyTime", "SeriesDate", "SeriesTime", "ContentDate",
     "ContentTime", "StructureSetLabel", "StructureSetDate", "StructureSetTime", "ReferencedFrameOfReferenceSequence",

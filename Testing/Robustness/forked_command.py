@@ -84,7 +84,8 @@ class Place:
     @property
     def said(self) -> str:
         """What the command printed."""
-        return (self.root / "said").read_text(errors="replace").strip()
+        file = self.root / "said"
+        return file.read_text(errors="replace").strip() if file.exists() else ""
 
     @property
     def worker(self) -> int | None:
