@@ -16,7 +16,8 @@ from DosePredictLib.io.rtdose import MAXIMUM
 from DosePredictLib.registry import ModelInfo
 
 from .dicom_behind import files_behind
-from .patient import Patient
+from .patient import Patient, prescription_of
+from .wording import for_panel
 
 AIR_HU, BONE_HU = -500, 100  # any CT of a patient has voxels below the one and above the other
 SAMPLE = 4  # every fourth voxel tells
@@ -43,7 +44,8 @@ def check(patient: Patient, model: ModelInfo, *, outside_domain: bool = False) -
     if not any(result.level is Level.STOP for result in found):
         found += _attempt(lambda p: _check_required(p, model), patient)
         found += _attempt(lambda p: _check_domain(p, model, outside_domain), patient)
-    return [*found, *_check_dicom(patient)]
+    found += _check_dicom(patient)
+    return list(dict.fromkeys(Check(one.level, for_panel(one.sentence)) for one in found))  # a missing CT stops several steps
 
 
 def obstacles(checks: list[Check]) -> list[str]:
@@ -74,8 +76,11 @@ def _check_ct(patient: Patient) -> Iterator[Check]:
 
 def _check_structures(patient: Patient) -> Iterator[Check]:
     painted = [s.name for s in patient.structure_set if s.occupancy is not None and not s.is_empty]
-    found, total = patient.identified, len(patient.structure_set)
-    yield Check(Level.GOOD, _("Structures: {n} of {total} recognised.").format(n=len(found.names), total=total))
+    found, targets = patient.identified, prescription_of(patient)
+    prescribed = {target.roi for target in targets.targets} if targets else set()
+    unused = len(set(patient.structure_set.names) - prescribed - set(found.names.values()))
+    text = _("Structures: {names} recognised, {targets} with a prescription, {unused} not used.")
+    yield Check(Level.GOOD, text.format(names=len(found.names), targets=len(prescribed), unused=unused))
     if painted:
         names = ", ".join(painted)
         yield Check(Level.DOUBT, _("Without contours, taken from the voxels they were painted on: {names}.").format(names=names))

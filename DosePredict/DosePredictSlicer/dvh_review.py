@@ -13,13 +13,12 @@ from slicer.i18n import tr as _
 
 from . import slicer_rt_dvh
 from .result import CHART, CURVES, GOALS, METRICS, STRUCTURES, Result
-from .scene_structures import segments_of
+from .scene_structures import colors_of
 
 METRIC_COLUMNS = {
     "volume_cc": "Volume (cc)", "dmean_gy": "Mean (Gy)", "d98_gy": "D98% (Gy)", "d95_gy": "D95% (Gy)", "d50_gy": "D50% (Gy)",
     "d2_gy": "D2% (Gy)", "d0_03cc_gy": "D0.03cc (Gy)",
 }  # fmt: skip
-LEGEND_POINTS = 8
 PREDICTED, PLANNED = " predicted (%)", " planned (%)"  # ends of the columns of dvh.csv
 
 
@@ -39,10 +38,10 @@ def add_tables(result: Result, curves_csv: str) -> None:
 
 def add_chart(result: Result) -> Any:
     """Planned solid, predicted dashed, each structure in its own colour."""
-    table, colors = result.node(CURVES), _segment_colors(result.source(STRUCTURES))
+    table, colors = result.node(CURVES), colors_of(result.source(STRUCTURES))
     chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", slicer.mrmlScene.GenerateUniqueName(_("DVH")))
     chart.SetTitle(_("planned solid, predicted dashed"))
-    chart.SetLegendFontSize(LEGEND_POINTS)
+    chart.SetLegendVisibility(False)  # two curves a structure: it would hide them; the table of structures shows the colours
     chart.SetXAxisTitle(_("Dose (Gy)"))
     chart.SetYAxisTitle(_("Volume (%)"))
     dose = table.GetColumnName(0)
@@ -84,7 +83,7 @@ def _metric_columns(report: dict[str, Any]) -> Iterator[tuple[str, Sequence[str]
 def _goal_columns(report: dict[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
     goals = report["goals"]
     yield _("Structure"), [goal["roi"] for goal in goals]
-    yield _("Goal"), [f"{goal['metric']} {goal['limit']}" for goal in goals]
+    yield _("Goal"), [f"{goal['metric'].split('[')[0]} {goal['limit']}" for goal in goals]
     yield _("Predicted"), [_number(goal["predicted"]) for goal in goals]
     if any(goal["reference"] is not None for goal in goals):
         yield _("Planned"), [_number(goal["reference"]) for goal in goals]
@@ -108,9 +107,3 @@ def _fill(node: Any, columns: list[tuple[str, Sequence[str]]]) -> None:
         for value in values:
             column.InsertNextValue(value)
         node.AddColumn(column)
-
-
-def _segment_colors(segmentation: Any) -> dict[str, tuple[float, float, float]]:
-    if segmentation is None:
-        return {}
-    return {segment.GetName(): segment.GetColor() for _key, segment in segments_of(segmentation)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from slicer.i18n import tr as _
 
 from .background_job import Ending
+from .wording import for_panel
 
 KNOWN = (  # what is found in reason or log -> cause, what to do
     (r"ModuleNotFoundError|No module named",
@@ -38,7 +39,7 @@ class Failure:
         """The failure of a background job that ended without a result."""
         reason, is_told = ending.outcome.reason, ending.outcome.kind not in ("", "Unexpected")
         if is_told:
-            return cls(reason.replace("add --outside-domain", _("tick 'Outside the domain too' under Advanced")), "", ending.log)
+            return cls(for_panel(reason), "", ending.log)
         for pattern, cause, advice in KNOWN:
             if re.search(pattern, f"{reason}\n{ending.log}"):
                 return cls(cause, advice, ending.log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from .scene_structures import CONTOURS, LABELMAP, ROI_NUMBER, ROI_TYPE, polydata
 from .scene_volumes import RAS_LPS, add_volume, matrix_of
 from .subject_hierarchy import mark_as_dose
 
-COLORS = (
-    (0.90, 0.10, 0.10), (0.95, 0.55, 0.10), (0.95, 0.85, 0.20), (0.20, 0.70, 0.30), (0.15, 0.65, 0.85), (0.25, 0.35, 0.90),
-    (0.60, 0.30, 0.85), (0.90, 0.45, 0.75), (0.55, 0.35, 0.20), (0.45, 0.75, 0.65), (0.70, 0.70, 0.35), (0.60, 0.60, 0.60),
+OUTLINE = (0.75, 0.75, 0.75)
+TARGETS = ((0.90, 0.10, 0.10), (0.95, 0.45, 0.10), (0.95, 0.75, 0.10), (0.85, 0.20, 0.45))
+ORGANS = (
+    (0.20, 0.70, 0.30), (0.15, 0.65, 0.85), (0.25, 0.35, 0.90), (0.60, 0.30, 0.85), (0.90, 0.45, 0.75), (0.55, 0.35, 0.20),
+    (0.45, 0.75, 0.65), (0.70, 0.70, 0.35),
 )  # fmt: skip
+TARGET_TYPES = ("GTV", "CTV", "PTV")  # RTROIInterpretedType
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +81,14 @@ def _add_structures(structures: StructureSet, grid: Grid, file: Path) -> Any:
     node.CreateDefaultDisplayNodes()
     segmentation = node.GetSegmentation()
     segmentation.SetSourceRepresentationName(CONTOURS)
-    for number, structure in enumerate(structures):
-        segmentation.AddSegment(_segment(structure, grid, COLORS[number % len(COLORS)]))
     display = node.GetDisplayNode()
+    colors = {"EXTERNAL": cycle([OUTLINE]), **dict.fromkeys(TARGET_TYPES, cycle(TARGETS))}
+    organs = cycle(ORGANS)
+    for structure in structures:
+        kind = structure.interpreted_type
+        segmentation.AddSegment(_segment(structure, grid, next(colors.get(kind, organs))))
+        if kind == "EXTERNAL":  # would hide all others in the 3-D view
+            display.SetSegmentVisibility3D(segmentation.GetNthSegmentID(segmentation.GetNumberOfSegments() - 1), False)
     display.SetPreferredDisplayRepresentationName2D(LABELMAP)
     display.SetAllSegmentsVisibility2DFill(False)
     display.SetSliceIntersectionThickness(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -218,7 +219,7 @@ class Panel:
 
 def _as_html(checks: list[Check]) -> str:
     rows = (
-        f'<tr><td style="color:{color}"><b>{mark}</b>&nbsp;</td><td>{entry.sentence}</td></tr>'
+        f'<tr><td style="color:{color}"><b>{mark}</b>&nbsp;</td><td>{html.escape(entry.sentence)}</td></tr>'
         for entry in checks
         for mark, color in [MARKS[entry.level]]
     )

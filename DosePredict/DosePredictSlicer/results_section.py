@@ -23,6 +23,9 @@ class ResultsSection:
         self._ui = ui
         self._result: Result | None = None
         ui.resultSelector.addAttribute("vtkMRMLScalarVolumeNode", "DosePredict.Role", PREDICTED)
+        for table in (ui.goalsTable, ui.metricsTable):
+            table.verticalHeader().hide()
+            table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         ui.washComboBox.connect("activated(int)", lambda _index: self._wash())
         ui.opacitySlider.connect("valueChanged(double)", lambda _value: self._wash())
         ui.isodosesCheckBox.connect("toggled(bool)", self._isodoses)
@@ -92,7 +95,7 @@ def _provenance(result: Result | None) -> str:
     if result is None:
         return ""
     report = result.report
-    text = _("{id} {version}, {steps} step(s), {samples} sample(s), seed {seed}, {device}; {seconds:.0f} s.").format(
+    text = _("{id} {version}; steps: {steps}, samples: {samples}, seed: {seed}, on {device}, {seconds:.0f} s.").format(
         **report["model"], **report["request"], seconds=report["timing_s"].get("total", 0)
     )
     outside = report["outside_domain"]

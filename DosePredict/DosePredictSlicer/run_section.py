@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
 from .prediction_queue import PredictionQueue, Progress
+from .wording import for_panel
 
 STAGES = {
     "": _("Starting"), "read": _("Reading the patient"), "preprocess": _("Preparing the input of the model"),
@@ -36,14 +38,13 @@ class RunSection:
         ui.queueButton.setToolTip(why or _("Predict this patient after the one that is running"))
         ui.progressBar.setVisible(queue.is_running)
         ui.progressBar.setValue(round(BAR * queue.progress.share))
-        ui.progressLabel.setText(self._progress(queue))
+        _tell(ui.progressLabel, self._progress(queue))
         self._show_failure(queue)
         self._show_log(queue)
 
     def show_error(self, sentence: str) -> None:
         """What kept a prediction from starting."""
-        self._ui.failureLabel.setText(sentence)
-        self._ui.failureLabel.setVisible(bool(sentence))
+        _tell(self._ui.failureLabel, for_panel(sentence))
 
     def _progress(self, queue: PredictionQueue) -> str:
         if not queue.is_running:
@@ -55,7 +56,7 @@ class RunSection:
 
     def _show_failure(self, queue: PredictionQueue) -> None:
         failure = queue.failure
-        self.show_error(f"<b>{failure.cause}</b> {failure.advice}" if failure else "")
+        self.show_error(f"<b>{html.escape(failure.cause)}</b> {html.escape(failure.advice)}" if failure else "")
 
     def _show_log(self, queue: PredictionQueue) -> None:
         text = queue.log
@@ -63,6 +64,12 @@ class RunSection:
             self._ui.logText.setPlainText(text)
         if queue.failure and queue.failure.log:
             self._ui.logGroup.collapsed = False
+
+
+def _tell(label: Any, text: str) -> None:
+    """An empty label takes no room."""
+    label.setText(text)
+    label.setVisible(bool(text))
 
 
 def _described(progress: Progress) -> str:

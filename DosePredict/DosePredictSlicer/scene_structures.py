@@ -35,6 +35,11 @@ def segments_of(node: Any) -> Iterator[tuple[str, Any]]:
         yield key, segmentation.GetSegment(key)
 
 
+def colors_of(node: Any) -> dict[str, tuple[float, float, float]]:
+    """Segment name -> red, green, blue; empty for None."""
+    return {segment.GetName(): segment.GetColor() for _key, segment in segments_of(node)} if node is not None else {}
+
+
 def tag_of(segment: Any, name: str) -> str:
     """A tag of a segment, empty where it has none."""
     value = vtk.mutable("")

@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 import slicer
 
-from DosePredictLib.core import Structure
-
 from .result import PLANNED, PREDICTED, STRUCTURES, Result
-from .scene_structures import segments_of, structures_of
-from .scene_volumes import volume_of
+from .scene_structures import segments_of
 
 CHART = "SlicerRT chart"
 STEP_GY = 0.1  # SlicerRT's own is 0.2
@@ -38,7 +35,7 @@ def chart_of(result: Result) -> Any:
 
 
 def _add(logic: Any, chart: Any, result: Result, dose: Any) -> bool:
-    """SlicerRT gives all structures up where one lies outside the dose, or a voxel is negative: neither is given to it."""
+    """SlicerRT gives all structures up where one lies outside the dose or in one slice of it, or where a voxel is negative."""
     segmentation = result.source(STRUCTURES)
     inside = _segments_inside(segmentation, dose) if segmentation is not None else []
     if not inside or float(dose.GetImageData().GetScalarRange()[0]) < 0:
@@ -59,14 +56,10 @@ def _add(logic: Any, chart: Any, result: Result, dose: Any) -> bool:
 
 
 def _segments_inside(segmentation: Any, dose: Any) -> list[str]:
-    """IDs of the segments of which some part lies in the dose volume."""
-    grid = volume_of(dose).grid
-    pairs = zip(segments_of(segmentation), structures_of(segmentation, dose), strict=True)
-    return [key for (key, _segment), structure in pairs if bool(np.any(grid.contains(_points(structure))))]
+    """IDs of the segments with an extent in the dose volume along each axis."""
+    keys = (key for key, _segment in segments_of(segmentation))
+    return [key for key in keys if _has_extent(slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, key, dose))]
 
 
-def _points(structure: Structure) -> np.ndarray:
-    """(n, 3) LPS mm in the structure; none for an empty one."""
-    if structure.occupancy is not None:
-        return structure.occupancy.grid.to_world(np.argwhere(structure.occupancy.array >= 0.5)[:, ::-1])
-    return np.concatenate([np.empty((0, 3)), *structure.contours])
+def _has_extent(mask: np.ndarray | None) -> bool:
+    return mask is not None and bool(mask.any()) and all(np.ptp(axis) > 0 for axis in np.nonzero(mask))

@@ -12,9 +12,11 @@ from DosePredictLib.core import BODY, OARS, Structure
 from DosePredictLib.io.inspect import contour_volume_cc
 
 from .patient import Patient, prescription_of
+from .scene_structures import colors_of
 
 NAME, MODEL_NAME, HOW, VOLUME, DOSE = range(5)
 NOTHING = "—"
+SWATCH = 12  # pixels
 
 
 class StructuresTable:
@@ -60,9 +62,12 @@ class StructuresTable:
         identified, prescription = patient.identified, prescription_of(patient)
         names = {roi: name for name, roi in identified.names.items()}
         doses = {target.roi: target for target in prescription.targets} if prescription else {}
+        colors = colors_of(patient.structures)
         for row, (structure, match) in enumerate(zip(structures, identified.matches, strict=True)):
             target = doses.get(structure.name)
             self._put(row, NAME, structure.name)
+            self._table.item(row, NAME).setIcon(_swatch(colors[structure.name]))
+            self._choosers[row].setItemText(0, _("target") if target else NOTHING)
             self._choose(self._choosers[row], names.get(structure.name, ""))
             self._put(row, HOW, _source(target.source) if target else self._how(match))
             self._put(row, VOLUME, _volume(structure))
@@ -108,6 +113,12 @@ class StructuresTable:
             except ValueError:
                 continue
         return found
+
+
+def _swatch(color: tuple[float, float, float]) -> Any:
+    pixmap = qt.QPixmap(SWATCH, SWATCH)
+    pixmap.fill(qt.QColor(*(round(255 * part) for part in color)))
+    return qt.QIcon(pixmap)
 
 
 def _source(source: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -105,3 +106,22 @@ def stand_in(worker_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("DOSEPREDICT_PYTHON", str(python))
 
     return behave
+
+
+@pytest.fixture(scope="session")
+def finished(patient_folder: Path, worker_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a real prediction by the shipped model, two samples, on the synthetic patient."""
+    from DosePredictLib.io.case import load_case
+    from DosePredictLib.io.scene_case import write_scene_case
+    from DosePredictLib.worker import launch
+    from DosePredictLib.worker.protocol import JobFolder, Request
+
+    request = Request(kind="predict", paths=("input",), model="dosediff", samples=2, steps=1, outside_domain=True)
+    job = JobFolder.create(request)
+    try:
+        write_scene_case(job.input, load_case(patient_folder).case)
+        outcome = launch.follow(job, launch.start(job, python=worker_python), lambda event: None)
+        assert outcome.state == "done", outcome.reason + job.log.read_text()
+        return Path(shutil.copytree(job.output, tmp_path_factory.mktemp("finished") / "output"))
+    finally:
+        job.remove()
