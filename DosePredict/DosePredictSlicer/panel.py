@@ -98,20 +98,21 @@ class Panel:
             with slicer.util.WaitCursor():
                 loaded = load_folder(paths)
         except DosePredictError as error:
-            self._run.show_error(str(error))
+            self._run.show_notice(str(error))
             return
         self.parameters.ct, self.parameters.structures, self.parameters.planned = loaded.ct, loaded.structures, loaded.planned
         slicer.util.setSliceViewerLayers(background=loaded.ct, fit=True)
         self.refresh()
-        self._run.show_error(" ".join(loaded.warnings))
+        self._run.show_notice(" ".join(loaded.warnings))
 
     def predict(self) -> None:
         """Predict the chosen patient, after those that wait."""
+        self._run.show_notice("")
         try:
             dependencies.ensure_for_prediction()
             self.queue.add(self._fresh_patient(), self._settings())
         except DosePredictError as error:
-            self._run.show_error(str(error))
+            self._run.show_notice(str(error))
 
     def _predict_or_cancel(self) -> None:
         if self.queue.is_running:

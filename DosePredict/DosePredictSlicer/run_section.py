@@ -8,6 +8,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from .failure import Failure
 from .prediction_queue import PredictionQueue, Progress
 from .wording import for_panel
 
@@ -23,6 +24,7 @@ class RunSection:
 
     def __init__(self, ui: Any) -> None:
         self._ui = ui
+        self._notice = ""
         ui.copyLogButton.connect("clicked(bool)", lambda _checked: slicer.app.clipboard().setText(ui.logText.plainText))
 
     def show(self, queue: PredictionQueue, obstacles: list[str]) -> None:
@@ -39,12 +41,13 @@ class RunSection:
         ui.progressBar.setVisible(queue.is_running)
         ui.progressBar.setValue(round(BAR * queue.progress.share))
         _tell(ui.progressLabel, self._progress(queue))
-        self._show_failure(queue)
+        self._show_failure(queue.failure)
         self._show_log(queue)
 
-    def show_error(self, sentence: str) -> None:
-        """What kept a prediction from starting."""
-        _tell(self._ui.failureLabel, for_panel(sentence))
+    def show_notice(self, sentence: str) -> None:
+        """What kept a patient from being loaded or predicted; it stands until the next notice, which may be empty."""
+        self._notice = html.escape(for_panel(sentence))
+        _tell(self._ui.failureLabel, self._notice)
 
     def _progress(self, queue: PredictionQueue) -> str:
         if not queue.is_running:
@@ -54,9 +57,9 @@ class RunSection:
             parts.append(_("{n} waiting.").format(n=len(queue.waiting)))
         return " ".join(parts)
 
-    def _show_failure(self, queue: PredictionQueue) -> None:
-        failure = queue.failure
-        self.show_error(f"<b>{html.escape(failure.cause)}</b> {html.escape(failure.advice)}" if failure else "")
+    def _show_failure(self, failure: Failure | None) -> None:
+        told = f"<b>{html.escape(failure.cause)}</b> {html.escape(failure.advice)}" if failure else ""
+        _tell(self._ui.failureLabel, self._notice or told)
 
     def _show_log(self, queue: PredictionQueue) -> None:
         text = queue.log
