@@ -41,8 +41,8 @@ def _first(headers: Iterable[Dataset | None], keyword: str) -> str:
 
 
 def _names(paths: Iterable[Path]) -> Iterator[str]:
-    """Of files and folders named, and of all below them."""
+    """Of files and folders named, and of all below them; not those that are plain words, such as "dose" or "patient"."""
     for path in paths:
-        yield path.name
-        if path.is_dir():
-            yield from (below.name for below in path.rglob("*"))
+        for found in (path, *(path.rglob("*") if path.is_dir() else ())):
+            if not (found.name.isalpha() and found.name.islower()):
+                yield found.name

@@ -77,7 +77,7 @@ def test_a_case_the_model_does_not_know_is_refused_and_on_demand_predicted_and_m
 
 
 def test_beside_a_planned_dose_the_difference_is_predicted_minus_planned(phantom_folder, tmp_path) -> None:
-    assert predict(phantom_folder, tmp_path, "--grid", "dose") == 0
+    assert predict(phantom_folder, tmp_path, "--grid", "dose", "--anonymise", "--pdf") == 0
     planned, predicted = sitk.ReadImage(str(phantom_folder / "RD.dcm")), dose_of(tmp_path)
     assert predicted.GetSize() == planned.GetSize() and np.allclose(predicted.GetOrigin(), planned.GetOrigin(), atol=1e-3)
     gray = [sitk.GetArrayFromImage(image) * float(image.GetMetaData("3004|000e")) for image in (predicted, planned)]
@@ -93,3 +93,6 @@ def test_beside_a_planned_dose_the_difference_is_predicted_minus_planned(phantom
         assert target["difference"][metric] == pytest.approx(expected, abs=1e-3)
     assert target["reference"]["d95_gy"] == pytest.approx(70.0, abs=3)
     assert (tmp_path / "gamma.nrrd").exists() and 0 <= report["gamma"]["percent_within_1"] <= 100
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Patient ID" not in page and "RD.dcm" not in page + json.dumps(report)
+    assert (tmp_path / "report.pdf").read_bytes()[:5] == b"%PDF-"
