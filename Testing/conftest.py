@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from DosePredictLib.core import Case
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-TINY = {"distance_maps": 11, "widths": (8, 8, 8, 8), "time_width": 8, "stem": 2, "patch": 1}
 
 
 @pytest.fixture(scope="session")
@@ -49,18 +47,8 @@ def phantom_folder(phantom_case: Case, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="session")
 def models_with_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of models, for DOSEPREDICT_MODELS, with one named "tiny": DoseDiff at its smallest, untrained."""
-    import torch
-
-    from DosePredictLib.core import Recipe
-    from DosePredictLib.inference import weights
-    from DosePredictLib.models import build
-    from DosePredictLib.registry import CARD, WEIGHTS, sha256
+    import tiny_model
 
     folder = tmp_path_factory.mktemp("models")
-    (folder / "tiny").mkdir()
-    torch.manual_seed(0)
-    recipe = Recipe(model="dosediff", network=TINY, spacing_mm=(8.0, 8.0, 6.0), steps=2)
-    weights.save(build(recipe.model, recipe.network), recipe, folder / "tiny" / WEIGHTS)
-    card = {"id": "tiny", "version": "0", "title": "Untrained", "weights_sha256": sha256(folder / "tiny" / WEIGHTS)}
-    (folder / "tiny" / CARD).write_text(json.dumps(card))
+    tiny_model.install(folder)
     return folder

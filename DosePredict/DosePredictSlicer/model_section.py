@@ -22,21 +22,28 @@ class ModelSection:
     """Fills the section "Model"; on_change(parameter, value) tells what the user chose."""
 
     def __init__(self, ui: Any, on_change: Callable[[str, str], None]) -> None:
-        self._ui, self._on_change = ui, on_change
-        self._fill(ui.modelComboBox, {model.id: model.title for model in registry.available()}, "model")
-        self._fill(ui.deviceComboBox, DEVICES, "device")
-        self._fill(ui.gridComboBox, GRIDS, "grid")
+        self._ui = ui
+        self._catalogue: dict[str, str] = {}
+        for box, parameter in ((ui.modelComboBox, "model"), (ui.deviceComboBox, "device"), (ui.gridComboBox, "grid")):
+            box.connect("activated(int)", lambda index, box=box, parameter=parameter: on_change(parameter, box.itemData(index)))
+        self._fill(ui.deviceComboBox, DEVICES)
+        self._fill(ui.gridComboBox, GRIDS)
 
     def show(self, model: str, device: str, grid: str) -> None:
-        """Show what is chosen."""
+        """Show what is installed now, and what is chosen."""
+        catalogue = {info.id: info.title for info in registry.available()}
+        if catalogue != self._catalogue:
+            self._catalogue = catalogue
+            self._fill(self._ui.modelComboBox, catalogue)
         for box, value in ((self._ui.modelComboBox, model), (self._ui.deviceComboBox, device), (self._ui.gridComboBox, grid)):
             box.setCurrentIndex(max(0, box.findData(value)))
         self._ui.cardBrowser.setHtml(card_html(registry.find(model)))
 
-    def _fill(self, box: Any, choices: dict[str, str], parameter: str) -> None:
+    @staticmethod
+    def _fill(box: Any, choices: dict[str, str]) -> None:
+        box.clear()
         for value, text in choices.items():
             box.addItem(text, value)
-        box.connect("activated(int)", lambda index: self._on_change(parameter, box.itemData(index)))
 
 
 def card_html(model: registry.ModelInfo) -> str:
