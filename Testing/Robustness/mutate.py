@@ -146,13 +146,14 @@ def main() -> int:
     variants = []
     for variant in run(options):
         variants.append(variant)
+        if options.json:
+            with options.json.open("a") as file:
+                file.write(json.dumps(asdict(variant)) + "\n")
         if is_wrong(variant) or options.count == 1:
             print(json.dumps(asdict(variant)), flush=True)
     print(table(variants))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"slowest {max(v.seconds for v in variants)} s, peak memory {peak} MB")
-    if options.json:
-        options.json.write_text("\n".join(json.dumps(asdict(v)) for v in variants))
     return int(any(map(is_wrong, variants)))
 
 
