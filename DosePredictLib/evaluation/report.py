@@ -166,45 +166,36 @@ def make_report(
     veil = Veil(secrets)
     case, occupancies, tabulated = veil.case(case), veil.by_name(occupancies), veil.tables(tabulated)
     rows = tuple(structure_rows(case, predicted, occupancies, uncertainty=uncertainty))
-    empty = [f"{roi} has no volume and is left out." for roi, o in occupancies.items() if not o.array.any()]
     comparison = compare(case, predicted, occupancies, thorough=thorough)
     results = _goals(read_goals(templates()[DEFAULT_GOALS]) if goals is None else goals, case, rows)
     found = flags(rows, results)
     organ = organ_to_look_at(case, rows, results, found)
-    view = View.of(case, predicted, comparison.change if comparison else None, occupancies)
     target = next((Place(row.roi, "") for row in rows if row.is_target), None)
+    view = View.of(case, predicted, comparison.change if comparison else None, occupancies)
     tables = {table.name: table for table in tabulated}
     return Report(
-        case=case,
-        predicted=predicted,
-        rows=rows,
-        goals=results,
+        case=case, predicted=predicted, rows=rows, goals=results, flags=found, organ=organ, comparison=comparison, domain=domain,
+        model=model, request=request, timing_s=timing_s if timing_s is not None else {}, peak_rss_mb=peak_rss_mb,
         checks=checks(case, predicted, rows),
-        flags=found,
-        organ=organ,
-        pictures=view.through(point_of(target, occupancies, predicted) if target else (view.box.low + view.box.high) / 2),
+        pictures=view.through(point_of(target, occupancies, predicted)) if target else (),
         organ_pictures=view.through(point_of(organ, occupancies, predicted), occupancies[organ.roi]) if organ else (),
-        model=model,
-        request=request,
-        comparison=comparison,
         uncertainty=uncertainty_of(rows, uncertainty, samples, occupancies, model) if uncertainty is not None else None,
         site=site_of(rows, case, calibration) if calibration else None,
         tabulated=tables,
-        tabulated_differences=tuple(
-            compare_dvh(row.planned or row.predicted, tables[row.roi]) for row in rows if row.roi in tables
-        ),
-        domain=domain,
+        tabulated_differences=tuple(compare_dvh(r.planned or r.predicted, tables[r.roi]) for r in rows if r.roi in tables),
         identity=identity if identity and secrets is None else {},
         warnings=veil.texts(warnings),
-        notes=veil.texts((*notes, *empty, *_unmatched(tables, rows))),
-        timing_s=timing_s if timing_s is not None else {},
-        peak_rss_mb=peak_rss_mb,
-    )
+        notes=veil.texts((*notes, *_left_out(occupancies), *_unmatched(tables, rows))),
+    )  # fmt: skip
 
 
 def _goals(goals: Sequence[Goal], case: Case, rows: Sequence[StructureRow]) -> tuple[GoalResult, ...]:
     planned = {row.roi: row.planned for row in rows if row.planned is not None}
     return tuple(evaluate_goals(goals, case, {row.roi: row.predicted for row in rows}, planned))
+
+
+def _left_out(occupancies: Mapping[str, Volume]) -> list[str]:
+    return [f"{roi} has no volume and is left out." for roi, volume in occupancies.items() if not volume.array.any()]
 
 
 def _unmatched(tables: Mapping[str, TabulatedDvh], rows: Sequence[StructureRow]) -> list[str]:
