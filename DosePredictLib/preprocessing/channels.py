@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +86,7 @@ def planned_channels(
     )
 
 
-def prescription_map(case: Case, targets: dict[str, np.ndarray | None]) -> np.ndarray:
+def prescription_map(case: Case, targets: Mapping[str, np.ndarray | None]) -> np.ndarray:
     """Prescription as a share of the highest, inside the targets; 0 elsewhere."""
     share = {slot: members[0].dose_gy / case.prescription.highest_gy for slot, members in case.prescription.slots().items()}
     present = [share[slot] * occupancy for slot, occupancy in targets.items() if occupancy is not None]

@@ -76,4 +76,4 @@ def _steps(beams: list[Beam]) -> csr_array:
         first += beam.open.size
     pair = np.concatenate(pairs)
     rows = np.repeat(np.arange(len(pair)), 2)
-    return csr_array((np.tile(np.float32([1, -1]), len(pair)), (rows, pair.ravel())), (len(pair), first))
+    return csr_array((np.tile(np.array([1, -1], np.float32), len(pair)), (rows, pair.ravel())), (len(pair), first))

@@ -78,7 +78,7 @@ def objective_at(wanted: np.ndarray, organs: Mapping[str, np.ndarray], plan: Obj
     weight = np.full(wanted.shape, plan.normal, np.float32)
     for name, inside in organs.items():
         weight[inside] = plan.organs.get(name, plan.normal)
-    shares = max(1, np.count_nonzero(target)), max(1, np.count_nonzero(~target))
-    weight = np.where(target, 1 / shares[0], weight / shares[1]).astype(np.float32) * 1000
+    inside_count, outside_count = (max(1, int(np.count_nonzero(part))) for part in (target, ~target))
+    weight = np.where(target, 1 / inside_count, weight / outside_count).astype(np.float32) * 1000
     shortfall = np.where(target, np.float32(plan.shortfall), np.float32(1))
     return Objective((wanted * plan.scale).astype(np.float32), weight, shortfall, plan.smoothness)

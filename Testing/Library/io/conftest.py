@@ -283,3 +283,16 @@ def _pixels(dataset: Dataset, stored: np.ndarray, *, signed: bool) -> None:
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
     dataset.PixelRepresentation = int(signed)
     dataset.add_new("PixelData", "OW", stored.tobytes())
+
+
+@pytest.fixture
+def rtstruct() -> Dataset:
+    """A structure set's header with two targets."""
+    header = Dataset()
+    header.SOPClassUID, header.SOPInstanceUID = pydicom.uid.RTStructureSetStorage, "1.2.3.6"
+    header.StructureSetROISequence = []
+    for number, name in ((4, "PTV70"), (9, "PTV56")):
+        roi = Dataset()
+        roi.ROINumber, roi.ROIName = number, name
+        header.StructureSetROISequence.append(roi)
+    return header

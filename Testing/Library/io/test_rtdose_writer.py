@@ -51,18 +51,6 @@ PLAN_1 = ("RTPlanLabel", "RTPlanGeometry", "FractionGroupSequence", "DoseReferen
 PLAN_2 = ("RTPlanDate", "RTPlanTime")
 
 
-@pytest.fixture
-def rtstruct() -> Dataset:
-    header = Dataset()
-    header.SOPClassUID, header.SOPInstanceUID = pydicom.uid.RTStructureSetStorage, "1.2.3.6"
-    header.StructureSetROISequence = []
-    for number, name in ((4, "PTV70"), (9, "PTV56")):
-        roi = Dataset()
-        roi.ROINumber, roi.ROIName = number, name
-        header.StructureSetROISequence.append(roi)
-    return header
-
-
 def dose_in(orientation: str = "HFS") -> DoseGrid:
     """An asymmetric dose on an anisotropic grid with one voxel that is hotter than all."""
     grid = Grid((13, 17, 9), (2.5, 3.125, 4.0), (-21.7, 33.3, -105.25), DIRECTIONS[orientation])
