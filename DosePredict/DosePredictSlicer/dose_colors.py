@@ -11,6 +11,7 @@ ISODOSE_PERCENT = {  # level -> red, green, blue; cold to hot, as planning syste
     30: (0.15, 0.25, 0.75), 50: (0.10, 0.50, 1.00), 70: (0.00, 0.80, 0.90), 80: (0.00, 0.80, 0.35), 90: (0.60, 0.90, 0.10),
     95: (1.00, 0.95, 0.00), 100: (1.00, 0.60, 0.00), 105: (1.00, 0.15, 0.00), 107: (0.85, 0.00, 0.55),
 }  # fmt: skip
+WASH = "Dose wash"
 WASH_END = 1.10  # of the prescription
 WASH_FROM = 0.10
 COLORS = 256
@@ -24,7 +25,12 @@ HEAT = ((0.0, (0.05, 0.0, 0.15)), (0.4, (0.55, 0.1, 0.5)), (0.75, (0.95, 0.45, 0
 def wash() -> Any:
     """A continuous table from 0 to 110 % of the prescription."""
     points = [(percent / 100 / WASH_END, color) for percent, color in ISODOSE_PERCENT.items()]
-    return _continuous("Dose wash", [(0.0, (0.05, 0.05, 0.35)), *points])
+    return _continuous(WASH, [(0.0, (0.05, 0.05, 0.35)), *points])
+
+
+def is_wash(table: Any) -> bool:
+    """Whether a colour node is one of these tables; None is not."""
+    return table is not None and table.GetName().startswith(WASH)
 
 
 def difference() -> Any:

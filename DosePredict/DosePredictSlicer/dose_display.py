@@ -24,13 +24,14 @@ def prepare(result: Result) -> None:
 
 
 def dress_planned(result: Result) -> None:
-    """The planned dose in the colours of the predicted one, so that the two can be compared."""
+    """The planned dose in the colours of the predicted one, so that the two can be compared; it keeps them when that is removed."""
     planned, predicted = result.source(PLANNED), result.node(PREDICTED).GetDisplayNode()
     if planned is None:
         return
     planned.CreateDefaultDisplayNodes()
     display = planned.GetDisplayNode()
-    display.SetAndObserveColorNodeID(predicted.GetColorNodeID())
+    if not dose_colors.is_wash(display.GetColorNode()):
+        display.SetAndObserveColorNodeID(dose_colors.wash().GetID())
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(predicted.GetWindowLevelMin(), predicted.GetWindowLevelMax())
     display.SetThreshold(predicted.GetLowerThreshold(), predicted.GetUpperThreshold())
