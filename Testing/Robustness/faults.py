@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import signal
@@ -106,6 +107,7 @@ FAULTS: tuple[Fault, ...] = (
     worker_killed, cancelled, command_ended, command_killed, both_killed, temporary_disk_full, disk_of_results_full,
     files_limited, memory_limited,
 )  # fmt: skip
+NEED_ROOT = (temporary_disk_full, disk_of_results_full)
 
 
 class Bench:
@@ -238,7 +240,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         for fault in FAULTS:
-            if options.only not in (None, fault.__name__):
+            if options.only not in (None, fault.__name__) or (fault in NEED_ROOT and os.geteuid() != 0):
                 continue
             for number in range(options.times):
                 findings.append(bench.disturb(fault, Random(f"{options.seed} {fault.__name__} {number}")))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -101,7 +102,7 @@ class Place:
         self.jobs.mkdir(exist_ok=True)
         pid = os.fork()
         if pid == 0:
-            os._exit(_as_command(self, limits))
+            _end_with(partial(_as_command, self, limits))
         return Command(pid)
 
     def kill_worker(self) -> None:
@@ -130,7 +131,7 @@ def _as_command(place: Place, limits: dict[str, int]) -> int:
     for name, value in limits.items():
         resource.setrlimit(getattr(resource, name), (value, value))
     words = ["predict", str(place.case), "--out", str(place.out), "--model", "tiny", "--device", "cpu", "--grid", "ct"]
-    return _exit_code(partial(cli.main, [*words, "--progress", "none"]))
+    return cli.main([*words, "--progress", "none"])
 
 
 def _start_worker(place: Place, job: JobFolder) -> Command:
@@ -138,20 +139,22 @@ def _start_worker(place: Place, job: JobFolder) -> Command:
     if pid == 0:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os._exit(_exit_code(partial(worker.main, [str(job.path)])))
+        _end_with(partial(worker.main, [str(job.path)]))
     (place.root / "worker.pid").write_bytes(str(pid).encode())
     return Command(pid)
 
 
-def _exit_code(run: Callable[[], int]) -> int:
-    """What Python makes of an exception that nobody catches."""
+def _end_with(run: Callable[[], int]) -> NoReturn:
+    """End the fork, as Python ends with an exception that nobody catches; whatever happens, it must not go on as its parent."""
+    code = 1
     try:
-        return run()
+        code = run()
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+        code = end.code if isinstance(end.code, int) else 1
     except BaseException:
         traceback.print_exc()
-        return 1
+    finally:
+        os._exit(code)
 
 
 def _is_running(pid: int) -> bool:
