@@ -44,6 +44,8 @@ def ensure(requirements: list[Requirement]) -> None:
         text = _("The Python packages {names} are needed and were not installed ({error}); try again, or see the documentation"
                  " for a computer without internet.")  # fmt: skip
         raise MissingDependencies(text.format(names=", ".join(missing), error=type(error).__name__)) from error
+    if left := [text for text in missing if not is_installed(Requirement(text))]:
+        raise MissingDependencies(_("{names} could not be installed; restart Slicer and try again.").format(names=", ".join(left)))
 
 
 def is_installed(requirement: Requirement) -> bool:

@@ -21,7 +21,7 @@ from .export_section import ExportSection
 from .folder_drop import FolderDrop
 from .folder_loader import load_folder
 from .model_section import ModelSection
-from .patient import Patient
+from .patient import Patient, state_of
 from .prediction_queue import PredictionQueue, Settings
 from .preselection import preselect
 from .result import Result
@@ -72,6 +72,14 @@ class Panel:
         """Look at what is chosen, and show it."""
         if self.parameters is None:
             return
+        try:
+            self._refresh()
+        except DosePredictError as error:  # a model that cannot be read
+            self._checks = [Check(Level.STOP, str(error))]
+            self.show_run()
+            self._run.show_notice(str(error))
+
+    def _refresh(self) -> None:
         self._forget_wishes_for_others()
         parameters, model = self.parameters, self._model_info()
         self._model.show(model.id, parameters.device, parameters.grid)
@@ -151,8 +159,8 @@ class Panel:
 
     def _current_patient(self) -> Patient:
         """As chosen; what was read from the scene is kept until it changes there."""
-        chosen = (self.parameters.ct, self.parameters.structures, self.parameters.planned)
-        source = tuple((node.GetID(), node.GetMTime()) if node is not None else None for node in chosen)
+        chosen = (self.parameters.ct, self.parameters.structures, self.parameters.planned, self.parameters.plan)
+        source = tuple(state_of(node) for node in chosen)
         if self._patient is None or source != self._read_from:
             self._read_from = source
             return self._fresh_patient()
@@ -192,15 +200,15 @@ class Panel:
         self.refresh_soon()
 
     def _name(self, roi: str, model_name: str) -> None:
-        """The user says what a segment is."""
+        """The user says what a segment is; by "" that it is nothing the model knows."""
         assert self._patient is not None
-        wished = json.loads(self.parameters.names)
-        before = {own: name for name, own in self._patient.identified.names.items()}.get(roi)
-        if before:
-            wished[before] = ""
+        site_names.remember(roi, model_name)
+        wished = {name: wish for name, wish in json.loads(self.parameters.names).items() if wish != roi}
+        known = site_names.remembered(self._patient.structure_set.names)
+        recognised = self._patient.wishing({**known, **wished}, {}).identified.names
+        wished |= {name: "" for name, own in recognised.items() if own == roi}
         if model_name:
             wished[model_name] = roi
-        site_names.remember(roi, model_name)
         self._set("names", json.dumps(wished))
 
     def _prescribe(self, doses: dict[str, float]) -> None:

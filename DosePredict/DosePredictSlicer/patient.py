@@ -13,7 +13,7 @@ from DosePredictLib.io.rtplan import Plan, PlannedDose
 from DosePredictLib.io.targets import FoundPrescription, find_prescription
 
 from .dicom_behind import files_behind, plan_behind
-from .scene_structures import structures_of
+from .scene_structures import segments_of, structures_of
 from .scene_volumes import dose_of, volume_of
 
 DOSE_MARK = "DicomRtImport.DoseVolume"  # SlicerRT: vtkSlicerRtCommon
@@ -101,6 +101,17 @@ class Patient:
             return read_rtplan(files[0])
         dose = float(self.plan.GetRxDose()) if self.plan is not None else 0.0
         return Plan("RTPLAN", "", (PlannedDose(dose),)) if dose > 0 else None
+
+
+def state_of(node: Any) -> tuple[Any, ...]:
+    """Something that differs after any change of a node of the scene, of its voxels, transform or segments."""
+    if node is None or isinstance(node, str):
+        return (node,)
+    transform = node.GetParentTransformNode()
+    state = (node.GetID(), node.GetMTime(), transform.GetMTime() if transform is not None else 0)
+    if node.IsA("vtkMRMLSegmentationNode"):
+        return (*state, *((key, segment.GetName(), segment.GetMTime()) for key, segment in segments_of(node)))
+    return (*state, node.GetImageData().GetMTime() if node.GetImageData() is not None else 0)
 
 
 def prescription_of(patient: Patient) -> Prescription | None:

@@ -93,7 +93,9 @@ class PredictionQueue:
     def add(self, patient: Patient, settings: Settings) -> None:
         """Predict this patient when those before are done. Raises DosePredictError for a patient that cannot be used."""
         self.waiting.append(Waiting(patient, patient.case, settings))
-        if not self.is_running:
+        if self.is_running:
+            self.on_change()
+        else:
             self._next()
 
     def cancel(self) -> None:

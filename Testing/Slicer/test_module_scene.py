@@ -111,9 +111,10 @@ def test_two_painted_segments_in_one_labelmap_are_told_apart(module, volume):
 
 def test_the_folder_loader_shows_the_model_what_the_command_line_shows_it(module, patient_folder):
     """CT, contours, names, prescription and planned dose: through the scene as straight from the files."""
-    from DosePredictLib.io.case import load_case
     from DosePredictSlicer.folder_loader import load_folder
     from DosePredictSlicer.patient import Patient
+
+    from DosePredictLib.io.case import load_case
 
     straight, loaded = load_case(patient_folder).case, load_folder([patient_folder])
     case = Patient(loaded.ct, loaded.structures, loaded.planned).case
