@@ -31,6 +31,14 @@ def panel(module: object, worker: None) -> Iterator[Any]:
 
 
 @pytest.fixture
+def opened(panel: Any, patient_folder: Path) -> Any:
+    """The panel with the synthetic patient."""
+    person.drop(panel._drop, [patient_folder])
+    settle(panel)
+    return panel
+
+
+@pytest.fixture
 def untrained(worker_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A quick model is in the catalogue."""
     paths = os.pathsep.join(map(str, (TESTING.parent, TESTING)))
@@ -95,10 +103,8 @@ def export(panel: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Pa
     return sorted(folder.glob("R?.*.dcm"))
 
 
-def test_from_a_dropped_folder_to_an_rtdose_with_the_shipped_model(panel, patient_folder, tmp_path, monkeypatch):
-    ui = panel.ui
-    person.drop(panel._drop, [patient_folder])
-    settle(panel)
+def test_from_a_dropped_folder_to_an_rtdose_with_the_shipped_model(opened, patient_folder, tmp_path, monkeypatch):
+    panel, ui = opened, opened.ui
     assert [node.GetName() for node in (panel.parameters.ct, panel.parameters.structures, panel.parameters.planned)] == [
         "CT", "Structures", "Planned dose",
     ]  # fmt: skip
@@ -156,10 +162,8 @@ def test_a_dicom_set_of_another_site_is_predicted_at_the_physicists_own_risk(pan
     assert dosepredict(["check-rtdose", str(dose), str(plan), "--ct", str(ct), "--rtstruct", str(structures)]) == 0
 
 
-def test_names_and_doses_are_typed_into_the_table(panel, patient):
-    panel.set_parameters(panel.parameters)
-    person.choose(panel.ui.ctSelector, "CT")
-    table = panel.ui.structuresTable
+def test_names_and_doses_are_typed_into_the_table(opened):
+    panel, table = opened, opened.ui.structuresTable
     by_name = {table.item(row, 0).text(): row for row in range(table.rowCount)}
     person.write_into_cell(table, by_name["PTV70"], 4, "66")
     settle(panel)
@@ -169,9 +173,16 @@ def test_names_and_doses_are_typed_into_the_table(panel, patient):
     settle(panel)
     assert rows(panel)["Parotid_L"][0] == "—"
     assert "Parotid_L" not in panel._patient.identified.names
+    person.choose(table.cellWidget(by_name["Parotid_L"], 1), "Parotid_R")
+    settle(panel)
+    assert panel._patient.identified.names["Parotid_R"] == "Parotid_L"
+    person.choose(table.cellWidget(by_name["Parotid_L"], 1), "Parotid_L")
+    settle(panel)
+    assert panel._patient.identified.names["Parotid_L"] == "Parotid_L"
 
 
-def test_another_model_is_chosen_from_the_catalogue_and_its_card_shown(panel, patient, untrained):
+def test_another_model_is_chosen_from_the_catalogue_and_its_card_shown(opened, untrained):
+    panel = opened
     panel.refresh()
     person.choose(panel.ui.modelComboBox, "Untrained")
     settle(panel)
@@ -180,34 +191,6 @@ def test_another_model_is_chosen_from_the_catalogue_and_its_card_shown(panel, pa
     assert "does not say what patients it was trained on" in panel.ui.checksLabel.text
     predict(panel)
     assert panel.ui.provenanceLabel.text.startswith("tiny 0; steps: 2")
-
-
-def test_cancel_is_one_click_and_leaves_nothing(panel, patient, stand_in):
-    stand_in("count_slowly")
-    panel.set_parameters(panel.parameters)
-    nodes = slicer.mrmlScene.GetNumberOfNodes()
-    person.click(panel.ui.predictButton)
-    wait_until(lambda: "step" in panel.ui.progressLabel.text, 60, what="a step")
-    assert panel.ui.progressBar.isVisible()
-    assert "s left" in panel.ui.progressLabel.text
-    person.click(panel.ui.predictButton)
-    wait_until(lambda: not panel.queue.is_running, 10, what="the end")
-    assert panel.ui.progressLabel.text == "Cancelled."
-    assert panel.ui.predictButton.text == "Predict dose"
-    assert not panel.ui.progressBar.isVisible()
-    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
-
-
-def test_a_failure_is_shown_with_its_log_to_copy(panel, patient, stand_in):
-    stand_in("break_down")
-    panel.set_parameters(panel.parameters)
-    person.click(panel.ui.predictButton)
-    wait_until(lambda: not panel.queue.is_running, 60, what="the end")
-    assert "unexpected error" in panel.ui.failureLabel.text
-    person.click(panel.ui.copyLogButton)
-    assert slicer.app.clipboard().text() == panel.ui.logText.plainText
-    assert "Doe" not in panel.ui.logText.plainText
-    assert panel.ui.predictButton.isEnabled()
 
 
 def test_what_kept_a_folder_from_loading_stays_to_be_read(panel, tmp_path):
@@ -219,22 +202,9 @@ def test_what_kept_a_folder_from_loading_stays_to_be_read(panel, tmp_path):
     assert panel.ui.failureLabel.isVisible()
 
 
-def test_the_scene_is_closed_while_a_dose_is_predicted(panel, patient, stand_in):
+def test_slicer_is_quit_while_a_dose_is_predicted(opened, stand_in):
+    panel = opened
     stand_in("count_slowly")
-    panel.set_parameters(panel.parameters)
-    person.click(panel.ui.predictButton)
-    wait_until(lambda: "step" in panel.ui.progressLabel.text, 60, what="a step")
-    slicer.mrmlScene.Clear(0)
-    settle(panel)
-    assert not panel.queue.is_running
-    assert panel.ui.predictButton.text == "Predict dose"
-    assert "No CT is chosen" in panel.ui.predictButton.toolTip
-    assert panel.ui.checksLabel.text.count("No structures are chosen") == 1
-
-
-def test_slicer_is_quit_while_a_dose_is_predicted(panel, patient, stand_in):
-    stand_in("count_slowly")
-    panel.set_parameters(panel.parameters)
     person.click(panel.ui.predictButton)
     wait_until(lambda: "step" in panel.ui.progressLabel.text, 60, what="a step")
     worker = panel.queue._job._worker
