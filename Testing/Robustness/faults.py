@@ -100,7 +100,7 @@ def files_limited(place: Place, chance: Random, usual_s: float) -> Command:
 def memory_limited(place: Place, chance: Random, usual_s: float) -> Command:
     """The address space ends somewhat above what the loaded libraries take (RLIMIT_AS)."""
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    return _ended(place.start(RLIMIT_AS=taken + int(chance.uniform(1, 400) * MB)))
+    return _ended(place.start(RLIMIT_AS=taken + int(chance.uniform(0.5, 60) * MB)))
 
 
 FAULTS: tuple[Fault, ...] = (
