@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 OUTPUTS = ("epsilon", "v", "x0")
+CLOCKS = ("t", "gamma")
 
 
 def linear_betas(timesteps: int = 1000, first: float = 1e-4, last: float = 0.02) -> Tensor:
@@ -20,15 +21,19 @@ class GaussianDiffusion:
     """A discrete diffusion process and what the network's output means in it.
 
     betas: (T,). output: "epsilon" the noise itself; "v" = sqrt(abar) epsilon - sqrt(1 - abar) x_0, from which the noise
-    follows as epsilon = sqrt(abar) v + sqrt(1 - abar) x_t; "x0" the clean sample.
+    follows as epsilon = sqrt(abar) v + sqrt(1 - abar) x_t; "x0" the clean sample. clock: what the network is told of a step,
+    its index "t" or its noise intensity "gamma" = abar_t (DiffDP).
     """
 
     betas: Tensor
     output: str = "epsilon"
+    clock: str = "t"
 
     def __post_init__(self) -> None:
         if self.output not in OUTPUTS:
             raise ValueError(f"output {self.output!r} is not one of {OUTPUTS}")
+        if self.clock not in CLOCKS:
+            raise ValueError(f"clock {self.clock!r} is not one of {CLOCKS}")
         object.__setattr__(self, "alphas_cumprod", torch.cumprod(1 - self.betas.double(), dim=0))
 
     alphas_cumprod: Tensor = None  # type: ignore[assignment]
@@ -41,6 +46,10 @@ class GaussianDiffusion:
         """(sqrt(abar_t), sqrt(1 - abar_t)) for indices t (batch,), shaped to multiply ``like``."""
         abar = self.alphas_cumprod.to(t.device)[t].reshape(-1, *[1] * (like.ndim - 1))
         return abar.sqrt().to(like), (1 - abar).sqrt().to(like)
+
+    def told(self, t: Tensor) -> Tensor:
+        """What the network is told of the indices t (batch,)."""
+        return t if self.clock == "t" else self.alphas_cumprod.to(t.device)[t].float()
 
     def add_noise(self, x_0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise."""

@@ -23,7 +23,7 @@ MOST_STEPS = 100_000
 def diffusion_of(recipe: Recipe) -> GaussianDiffusion:
     settings = recipe.diffusion
     first, last = settings["beta"]
-    return GaussianDiffusion(linear_betas(settings["timesteps"], first, last), settings["output"])
+    return GaussianDiffusion(linear_betas(settings["timesteps"], first, last), settings["output"], settings.get("clock", "t"))
 
 
 def save(network: nn.Module, recipe: Recipe, path: Path) -> None:
