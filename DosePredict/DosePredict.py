@@ -90,6 +90,13 @@ class DosePredictWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         slicer.app.connect("aboutToQuit()", self.logic.queue.end_now)
         self.initializeParameterNode()
 
+    def onReload(self):
+        """Also what the module is made of, for developers."""
+        self.logic.queue.end_now()
+        for name in [name for name in sys.modules if name.split(".")[0] in ("DosePredictSlicer", "DosePredictLib")]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
     def cleanup(self):
         self.logic.queue.end_now()
         slicer.app.disconnect("aboutToQuit()", self.logic.queue.end_now)

@@ -15,6 +15,7 @@ from DosePredictLib.io.checks import target_warnings
 from DosePredictLib.io.rtdose import MAXIMUM
 from DosePredictLib.registry import ModelInfo
 
+from . import plausible_volumes
 from .dicom_behind import files_behind
 from .patient import Patient, prescription_of
 from .wording import for_panel
@@ -39,7 +40,10 @@ class Check:
 
 def check(patient: Patient, model: ModelInfo, *, outside_domain: bool = False) -> list[Check]:
     """All checks of a patient, in the order of the panel; ``Level.STOP`` among them means that nothing can be predicted."""
-    steps = (_check_ct, _check_structures, _check_same_patient, _check_prescription, _check_field_of_view, _check_planned)
+    steps = (
+        _check_ct, _check_structures, _check_same_patient, _check_volumes, _check_prescription, _check_field_of_view,
+        _check_planned,
+    )  # fmt: skip
     found = [result for step in steps for result in _attempt(step, patient)]
     if not any(result.level is Level.STOP for result in found):
         found += _attempt(lambda p: _check_required(p, model), patient)
@@ -95,6 +99,11 @@ def _check_same_patient(patient: Patient) -> Iterator[Check]:
         text = _("{what} belong to different patients; choose those of one patient.")
         raise GeometryError(text.format(what=_(" and ").join(known)).capitalize())
     yield from ()
+
+
+def _check_volumes(patient: Patient) -> Iterator[Check]:
+    for doubt in plausible_volumes.doubts(patient.identified.names, patient.volumes_cc):
+        yield Check(Level.DOUBT, doubt)
 
 
 def _patient_item(node: Any) -> int:

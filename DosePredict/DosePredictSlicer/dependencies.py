@@ -45,7 +45,9 @@ def ensure(requirements: list[Requirement]) -> None:
                  " for a computer without internet.")  # fmt: skip
         raise MissingDependencies(text.format(names=", ".join(missing), error=type(error).__name__)) from error
     if left := [text for text in missing if not is_installed(Requirement(text))]:
-        raise MissingDependencies(_("{names} could not be installed; restart Slicer and try again.").format(names=", ".join(left)))
+        raise MissingDependencies(
+            _("{names} could not be installed; restart Slicer and try again.").format(names=", ".join(left))
+        )
 
 
 def is_installed(requirement: Requirement) -> bool:

@@ -57,7 +57,8 @@ def sentences(answer: str) -> list[str]:
         return [_("PyTorch ends its process as soon as it is imported; install it again with the PyTorch extension.")]
     if found["error"]:
         return [_("No prediction is possible yet: {error}.").format(error=found["error"])]
-    return [_described(device) for device in found["devices"]]
+    versions = ", ".join(f"{name} {version}" for name, version in found.get("packages", {}).items() if version)
+    return [*(_described(device) for device in found["devices"]), *filter(None, [versions])]
 
 
 def _described(device: dict[str, Any]) -> str:

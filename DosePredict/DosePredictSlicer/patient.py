@@ -57,6 +57,11 @@ class Patient:
 
         return rasterise_all(self.structure_set, self.volume.grid).occupancies
 
+    @property
+    def volumes_cc(self) -> dict[str, float]:
+        """By segment name, of the part inside the CT."""
+        return {roi: float(o.array.sum(dtype=float)) * o.grid.voxel_volume_cc for roi, o in self.occupancies.items()}
+
     @cached_property
     def identified(self) -> Identified:
         wished = {name: roi for name, roi in self.names.items() if not roi or roi in self.structure_set}

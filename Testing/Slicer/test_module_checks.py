@@ -114,6 +114,10 @@ def test_left_and_right_exchanged_are_doubted(findings):
     assert "exchanged" in doubts(findings(names={"Parotid_L": "Parotid_R", "Parotid_R": "Parotid_L"}))
 
 
+def test_an_organ_of_unseen_size_is_doubted(findings):
+    assert "Esophagus had 2.2 to 40.9 cc" in doubts(findings(names={"Esophagus": "External", "External": ""}))
+
+
 def test_a_ct_without_dicom_is_only_doubted(findings, patient):
     patient.ct.RemoveAttribute("DosePredict.Files")
     found = findings()
