@@ -24,7 +24,7 @@ def prepare(result: Result) -> None:
 
 
 def dress_planned(result: Result) -> None:
-    """The planned dose in the colours of the predicted one, so that the two can be compared; it keeps them when that is removed."""
+    """The planned dose in the colours of the predicted one, to compare the two; it keeps them when that is removed."""
     planned, predicted = result.source(PLANNED), result.node(PREDICTED).GetDisplayNode()
     if planned is None:
         return

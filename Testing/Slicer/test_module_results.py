@@ -248,3 +248,7 @@ def test_slicerrt_does_not_give_up_over_a_structure_outside_the_dose(chosen, fin
         result = import_result(finished, chosen)
         assert slicer_rt_dvh.chart_of(result) is not None
         result.remove()
+
+
+def test_the_self_test_of_the_module_predicts_on_the_synthetic_patient(module, worker):
+    slicer.selfTests["DosePredict"]()
