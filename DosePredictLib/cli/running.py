@@ -58,12 +58,12 @@ def check_output_folder(out: Path) -> None:
 
 
 def publish(results: Path, out: Path) -> list[Path]:
-    """Move all results into ``out``, or none. They are copied beside their place first, then renamed."""
+    """Move all results into ``out``, or none. They are copied beside their place first, then renamed, RESULT at the end."""
     out.mkdir(parents=True, exist_ok=True)
     placed: list[Path] = []
     with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as part:
         try:
-            copies = [Path(shutil.copy(path, part)) for path in sorted(results.iterdir())]
+            copies = [Path(shutil.copy(path, part)) for path in sorted(results.iterdir(), key=_result_last)]
             for copy in copies:
                 os.replace(copy, out / copy.name)
                 placed.append(out / copy.name)
@@ -72,6 +72,10 @@ def publish(results: Path, out: Path) -> list[Path]:
                 path.unlink(missing_ok=True)
             raise
     return placed
+
+
+def _result_last(path: Path) -> tuple[bool, str]:
+    return path.name == RESULT, path.name
 
 
 def _treat_sigterm_as_ctrl_c() -> None:
