@@ -136,12 +136,22 @@ class Panel:
         ui.predictButton.connect("clicked(bool)", lambda _checked: self._predict_or_cancel())
         ui.queueButton.connect("clicked(bool)", lambda _checked: self.predict())
         ui.probeButton.connect("clicked(bool)", lambda _checked: self._probe.start())
+        ui.importModelButton.connect("clicked(bool)", self._import_model)
         ui.planSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._take_plan)
 
     def _choose_folder(self, _checked: bool) -> None:
         folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Folder with CT and structure set"))
         if folder:
             self.load([Path(folder)])
+
+    def _import_model(self, _checked: bool) -> None:
+        folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Folder with weights and model.json"))
+        if not folder:
+            return
+        try:
+            self._set("model", registry.install(Path(folder)).id)
+        except DosePredictError as error:
+            self._run.show_notice(str(error))
 
     def _model_info(self) -> registry.ModelInfo:
         """The chosen model; the first one where that is no longer installed."""

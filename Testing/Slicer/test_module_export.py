@@ -80,7 +80,7 @@ def test_a_node_that_refuses_is_said(result, monkeypatch):
         return [send.Outcome(path.name, False, "refused: out of resources") for path in files]
 
     monkeypatch.setattr(send, "send", refuse)
-    with pytest.raises(OutputError, match="TPS at 127.0.0.1:104 did not take everything"):
+    with pytest.raises(OutputError, match="did not take everything: RD"):
         Exporter(result).to_node("127.0.0.1", 104, "TPS")
 
 

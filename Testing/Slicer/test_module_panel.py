@@ -232,6 +232,26 @@ def test_the_model_card_says_data_scores_limits_and_licence(panel):
         assert word in text
 
 
+def test_a_model_is_imported_from_a_folder_and_chosen(panel, monkeypatch, tmp_path: Path):
+    import json
+
+    from DosePredictLib import registry
+
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "weights.safetensors").write_bytes(b"weights")
+    card = {"id": "new", "version": "1", "weights_sha256": registry.sha256(tmp_path / "new" / "weights.safetensors")}
+    (tmp_path / "new" / "model.json").write_text(json.dumps(card))
+    monkeypatch.setenv("DOSEPREDICT_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_given: str(tmp_path / "new"))
+    panel._import_model(False)
+    panel.refresh()
+    assert panel.ui.modelComboBox.currentData == "new"
+    (tmp_path / "new" / "weights.safetensors").write_bytes(b"damaged")
+    panel._import_model(False)
+    assert "damaged" in panel.ui.failureLabel.text
+    panel.parameters.model = "dosediff"
+
+
 def test_a_damaged_model_ends_in_one_sentence(panel, monkeypatch, tmp_path: Path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "model.json").write_text("{")
