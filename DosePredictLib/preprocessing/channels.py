@@ -17,6 +17,7 @@ from .planning import Objectives, planned_doses
 from .resample import resample
 
 AIR_HU = -400.0  # below this, a CT that is empty outside the patient shows no patient
+EMPTY_HU = -999.5  # below this it shows nothing: OpenKBP's dose reaches into mask, foam and couch, wherever there is a CT
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +57,14 @@ def conditions(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = Fals
     slice_multiple = recipe.pad_multiple if recipe.volumetric else 1
     box = network_box(prescription > 0, body, grid.spacing[2], recipe.margin_mm, recipe.pad_multiple, slice_multiple)
     missing = tuple(name for name, occupancy in organs.items() if occupancy is None)
-    planned = planned_channels(hu, body, box, targets, organs, case, recipe, grid) if recipe.planning else []
+    dosed = filled(hu > EMPTY_HU) if trust_air else body
+    planned = planned_channels(hu, dosed, box, targets, organs, case, recipe, grid) if recipe.planning else []
     return Conditions(np.stack([ct, prescription, *maps, *planned]).astype(np.float32), grid, box, missing)
 
 
 def planned_channels(
     hu: np.ndarray,
-    body: np.ndarray,
+    dosed: np.ndarray,
     box: Box,
     targets: dict[str, np.ndarray | None],
     organs: dict[str, np.ndarray | None],
@@ -70,14 +72,14 @@ def planned_channels(
     recipe: Recipe,
     grid: Grid,
 ) -> list[np.ndarray]:
-    """Doses of simple fields as shares of the highest prescription, inside the body and the box."""
+    """Doses of simple fields as shares of the highest prescription, where ``dosed`` and in the box."""
     inside = {slot: occupancy >= 0.5 for slot, occupancy in targets.items() if occupancy is not None}
     region = np.zeros(grid.shape, bool)
     box.put(np.ones(box.shape, bool), region)
     return list(
         planned_doses(
-            Volume(np.where(body, hu, recipe.ct_range_hu[0]), grid),
-            region & body,
+            Volume(np.where(dosed, hu, recipe.ct_range_hu[0]), grid),
+            region & dosed,
             prescription_map(case, inside),
             {name: occupancy >= 0.5 for name, occupancy in organs.items() if occupancy is not None},
             [Objectives(**plan) for plan in recipe.planning["plans"]],

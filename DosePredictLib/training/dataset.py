@@ -17,7 +17,7 @@ from ..preprocessing.channels import body_on, conditions, network_grid
 from ..preprocessing.intensity import dose_to_unit
 from ..preprocessing.resample import resample
 
-CACHE_FORMAT = 3  # raise it whenever the same recipe would give other channels
+CACHE_FORMAT = 4  # raise it whenever the same recipe would give other channels
 
 
 @dataclass(frozen=True, eq=False)
