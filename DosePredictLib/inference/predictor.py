@@ -13,9 +13,10 @@ from .. import registry
 from ..core import Case, DoseGrid, Grid, ModelError, OutputError, Recipe, Volume
 from ..preprocessing.channels import Conditions, conditions, network_grid
 from ..preprocessing.intensity import unit_to_dose
+from ..models.diffdp import DiffDP
 from ..samplers.common import OnStep
 from . import weights
-from .slicewise import sample_slices
+from .slicewise import estimated_slices, sample_slices
 from .volumewise import predicted_volume
 
 
@@ -23,13 +24,15 @@ from .volumewise import predicted_volume
 class Prediction:
     """dose: the mean of the samples, on the network's grid. spread: their standard deviation in Gy.
 
-    spread is None, and samples empty, where there is only one or the model knows no chance.
+    spread is None, and samples empty, where there is only one or the model knows no chance. estimate: what DiffDP's structure
+    encoder predicts without diffusion; None for other models.
     """
 
     dose: DoseGrid
     spread: Volume | None
     warnings: tuple[str, ...]
     samples: tuple[DoseGrid, ...] = ()
+    estimate: DoseGrid | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +74,15 @@ class Predictor:
         sampled = self._samples(given, steps or self.default_steps, seeds_of(seed, samples), on_step)
         gray = [self._gray(sample, given, case) for sample in sampled]
         mean = np.asarray(np.mean(gray, axis=0, dtype=np.float64), np.float32)
-        dose, warnings = DoseGrid(mean, given.grid), missing_warnings(given)
+        dose, warnings, estimate = DoseGrid(mean, given.grid), missing_warnings(given), self._estimate(given, case)
         if samples == 1 or self.recipe.volumetric:
-            return Prediction(dose, None, warnings)
+            return Prediction(dose, None, warnings, estimate=estimate)
         spread = Volume(np.std(gray, axis=0, ddof=1), given.grid)
-        return Prediction(dose, spread, warnings, tuple(DoseGrid(one, given.grid) for one in gray))
+        return Prediction(dose, spread, warnings, tuple(DoseGrid(one, given.grid) for one in gray), estimate)
 
     def _samples(self, given: Conditions, steps: int, seeds: list[int], on_step: OnStep | None) -> list[np.ndarray]:
         """One array (k, j, i) in the recipe's unit over the network's box for each seed."""
-        channels, half = torch.from_numpy(given.box.take(given.channels)).to(self.device), fast_bfloat16(self.device)
+        channels, half = self._channels(given), fast_bfloat16(self.device)
         if self.recipe.volumetric:
             return [predicted_volume(self.network, channels, half=half, on_step=on_step).numpy()] * len(seeds)
         condition, diffusion = channels.transpose(0, 1).contiguous(), weights.diffusion_of(self.recipe)
@@ -89,6 +92,16 @@ class Predictor:
             ).numpy()
             for number, one in enumerate(seeds)
         ]
+
+    def _estimate(self, given: Conditions, case: Case) -> DoseGrid | None:
+        if not isinstance(self.network, DiffDP):
+            return None
+        condition = self._channels(given).transpose(0, 1).contiguous()
+        unit = estimated_slices(self.network, condition, half=fast_bfloat16(self.device))
+        return DoseGrid(self._gray(unit.numpy(), given, case), given.grid)
+
+    def _channels(self, given: Conditions) -> torch.Tensor:
+        return torch.from_numpy(given.box.take(given.channels)).to(self.device)
 
     def _gray(self, sample: np.ndarray, given: Conditions, case: Case) -> np.ndarray:
         if not np.isfinite(sample).all():

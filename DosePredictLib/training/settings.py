@@ -22,18 +22,25 @@ T = TypeVar("T")
 class Settings:
     """How to train; every time is counted in optimiser steps. ema: decay of the moving average of the weights.
 
+    batch: slices of a step; patients: of a step, where the network is volumetric. Both are shared out among the processes.
     dvh_weight: of the distance between DVHs in the loss, beside 1 for the dose error (volumetric networks).
+    norm: "L2" or "L1", of the noise loss. pretraining: of ``steps``, those in which DiffDP's structure encoder learns alone.
+    estimate_weight: of the encoder's own dose error in the steps after that, beside 1 for the noise loss.
     """
 
     seed: int = 0
     steps: int = 7500
     batch: int = 16
+    patients: int = 1
     learning_rate: float = 1e-4
     warmup: int = 200
     weight_decay: float = 0.01
     gradient_clip: float = 1.0
     ema: float = 0.999
     dvh_weight: float = 0.0
+    norm: str = "L2"
+    pretraining: int = 0
+    estimate_weight: float = 0.0
     checkpoint_every: int = 500
     validate_every: int = 1000
     validation_patients: int = 4
