@@ -1,7 +1,7 @@
 """Simulated measurements: what a measurement-based reconstruction of a plan's dose may differ from it by.
 
-No measured doses are public. A simulated one is the planned dose, changed by six effects in this order; each is systematic (a mean,
-the same for all plans of a machine) and varies from one plan to the next (a standard deviation). What a network can learn is the
+No measured doses are public. A simulated one is the planned dose, changed by seven effects, each of which is systematic (a mean,
+the same for all plans of a machine) and varies from plan to plan (a standard deviation). What a network can learn is the
 systematic part. The sizes are assumptions within what is reported for commissioned machines, not fits to any.
 """
 
@@ -26,7 +26,7 @@ Spread = tuple[float, float]
 class SimulatedMeasurement:
     """How simulated measurements differ from the planned dose.
 
-    output_percent: of the dose everywhere (output factor). leaf_bank_mm: by which each field's edge lies outside its planned place.
+    output_percent: of the dose everywhere (output factor). leaf_bank_mm: by which a field's edge lies outside its place.
     setup_mm: of the detector along each axis. penumbra_mm: standard deviation of the Gaussian that broadens the planned penumbra.
     low_density_percent: of the dose in lung or air. detector_mm: standard deviation of a chamber's lateral response.
     noise_percent: standard deviation as a share of the maximum dose, correlated over noise_mm.
@@ -69,7 +69,7 @@ def drawn(spread: Spread, rng: np.random.Generator) -> float:
 
 
 def steepness(gray: np.ndarray, grid: Grid) -> np.ndarray:
-    """|gradient| across the patient's long axis, Gy/mm: what each isodose gains per mm that it moves outwards (to first order)."""
+    """|gradient| across the patient's long axis, Gy/mm: gained per mm that an isodose moves outwards (to first order)."""
     rows, columns = np.gradient(gray, grid.spacing[1], grid.spacing[0], axis=(1, 2))
     return np.hypot(rows, columns)
 

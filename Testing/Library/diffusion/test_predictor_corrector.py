@@ -1,6 +1,8 @@
-"""Predictor-corrector sampling on a distribution whose score is known: x_0 ~ N(mean, std^2), so that x ~ N(mean, std^2 + sigma^2)."""
+"""Predictor-corrector sampling where the score is known: x_0 ~ N(mean, std^2), so that x ~ N(mean, std^2 + sigma^2)."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -34,7 +36,7 @@ def expected_spread(steps: int, corrections: int, snr: float) -> float:
     """What Eqs. 8 and 9 make of the variance, worked out without the sampler; |z|^2 = n, |s|^2 = n variance / total^2."""
     levels = [*np.geomspace(20.0, 0.01, steps), 0.0]
     variance = levels[0] ** 2
-    for now, later in zip(levels, levels[1:], strict=False):
+    for now, later in pairwise(levels):
         step = now**2 - later**2
         variance *= (1 - step / (STD**2 + now**2)) ** 2
         if later == 0:
@@ -111,7 +113,7 @@ def test_a_trajectory_is_that_of_diffusers(corrections):
     (chance,) = generators(1, 5)
     x = 20.0 * torch.randn(1, 1, 40, generator=chance)
     for index, t in enumerate(theirs.timesteps):
-        sigma = theirs.sigmas[index].expand(1)
+        sigma = theirs.discrete_sigmas[11 - index].expand(1)
         if index:
             for _ in range(corrections):
                 x = theirs.step_correct(score(x, sigma), x, generator=chance).prev_sample
