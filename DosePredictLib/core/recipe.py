@@ -42,7 +42,9 @@ class Recipe:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of the conditioning channels, in the order of the arrays."""
+        """Names of the conditioning channels, in the order of the arrays; ``network["given"]`` where it names them itself."""
+        if "given" in self.network:
+            return tuple(self.network["given"])
         maps = (f"SDM:{name}" for name in (*TARGET_SLOTS, *self.structures))
         return ("CT", "Prescription", *maps, *self.planned)
 

@@ -31,12 +31,17 @@ class Conditions:
 
 
 def network_grid(case: Case, recipe: Recipe) -> Grid:
-    """The CT's volume at the recipe's voxel size, along the patient's own axes (LPS) however he lay in the scanner."""
-    low, high = case.ct.grid.corners.min(axis=0), case.ct.grid.corners.max(axis=0)
-    spacing = np.array(recipe.spacing_mm)
+    """The CT's volume at the recipe's voxel size, along the patient's own axes."""
+    return along_patient(case.ct.grid, recipe.spacing_mm)
+
+
+def along_patient(grid: Grid, spacing_mm: tuple[float, float, float]) -> Grid:
+    """The volume of ``grid`` in voxels of ``spacing_mm``, along the patient's own axes (LPS) however he lay in the scanner."""
+    low, high = grid.corners.min(axis=0), grid.corners.max(axis=0)
+    spacing = np.array(spacing_mm)
     i, j, k = (int(n) for n in np.maximum(1, np.round((high - low) / spacing) + 1))
     x, y, z = (float(v) for v in (low + high) / 2 - (np.array([i, j, k]) - 1) / 2 * spacing)
-    return Grid((i, j, k), recipe.spacing_mm, (x, y, z))
+    return Grid((i, j, k), spacing_mm, (x, y, z))
 
 
 def conditions(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = False) -> Conditions:
