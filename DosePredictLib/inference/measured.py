@@ -1,0 +1,94 @@
+"""What will be measured, from what was planned: windows of adjacent slices through DMTP's network."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core import Recipe
+from ..diffusion.sde import VarianceExploding
+from ..models.dmtp import DMTP
+from ..samplers.common import OnStep, gaussian
+from ..samplers.predictor_corrector import Score, predictor_corrector
+
+BATCH = 8  # windows at a time; the result does not depend on it
+
+
+def process_of(recipe: Recipe) -> VarianceExploding:
+    """recipe.diffusion: {"sigma": [least, most], "spread": of x_0, ...}."""
+    low, high = recipe.diffusion["sigma"]
+    return VarianceExploding(low, high, recipe.diffusion["spread"])
+
+
+def centre_of(recipe: Recipe, planned: Tensor) -> Tensor:
+    """What x is counted from: the planned dose, or nothing where recipe.diffusion says "centre": "zero" (as the paper prints)."""
+    return torch.zeros_like(planned) if recipe.diffusion.get("centre") == "zero" else planned
+
+
+def windows(volume: Tensor, slices: int) -> Tensor:
+    """(n, ...) -> (n, slices, ...): each slice between its neighbours; beyond the ends, the end."""
+    reach = slices // 2
+    return volume[_numbers(len(volume), reach)]
+
+
+def merged(windows: Tensor) -> Tensor:
+    """(n, slices, ...) -> (n, ...): the mean of all that the windows say about each slice."""
+    count, slices = windows.shape[:2]
+    numbers = _numbers(count, slices // 2).flatten().to(windows.device)
+    total = torch.zeros_like(windows[:, 0]).index_add_(0, numbers, windows.flatten(0, 1))
+    return total / torch.bincount(numbers, minlength=count).reshape(-1, *[1] * (total.ndim - 1))
+
+
+def sample_measured(
+    network: DMTP, recipe: Recipe, given: Tensor, *, steps: int, seed: int, half: bool = True, on_step: OnStep | None = None
+) -> Tensor:
+    """One sample of the measured dose. given: (slices, channels, rows, columns), the planned dose first.
+
+    Returns (slices, rows, columns) in the recipe's unit. Every window has its own source of chance, made from ``seed``.
+    half: bfloat16 inside the network.
+    """
+    process, settings = process_of(recipe), recipe.diffusion
+    centre, found = centre_of(recipe, given[:, 0]), []
+    condition, total = windows(given, network.slices).flatten(1, 2), -(-len(given) // BATCH) * steps
+    if on_step:
+        on_step(0, total)
+    for start in range(0, len(given), BATCH):
+        seen = condition[start : start + BATCH].contiguous(memory_format=torch.channels_last)
+        chance = [generator(seed, number) for number in range(start, start + len(seen))]
+        shape = (len(seen), network.slices, *given.shape[-2:])
+        x = predictor_corrector(
+            score_of(network, process, seen, half=half),
+            process.sigma_max * gaussian(shape, chance, given.device),
+            process.levels(steps),
+            generators=chance,
+            corrections=settings["corrections"],
+            snr=settings["snr"],
+            on_step=_counted(on_step, start // BATCH * steps, total),
+        )
+        found.append(x)
+    return (merged(torch.cat(found)) + centre).cpu()
+
+
+def score_of(network: DMTP, process: VarianceExploding, condition: Tensor, *, half: bool) -> Score:
+    """The score that the network's output stands for."""
+
+    def score(x: Tensor, sigma: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+            output = network(process.scaled(x, sigma), process.clock(sigma), condition)
+        return process.score(process.clean(output.float(), x, sigma), x, sigma)
+
+    return score
+
+
+def generator(seed: int, window: int) -> torch.Generator:
+    """The same whatever other windows there are."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, window]).generate_state(1, np.uint64)[0] >> 1))
+
+
+def _numbers(count: int, reach: int) -> Tensor:
+    return (torch.arange(count)[:, None] + torch.arange(-reach, reach + 1)).clamp(0, count - 1)
+
+
+def _counted(on_step: OnStep | None, before: int, total: int) -> OnStep | None:
+    return None if on_step is None else lambda done, _: on_step(before + done, total)
