@@ -1,4 +1,4 @@
-"""``dosepredict train RECIPE.toml --data DIR --out DIR [--resume]``."""
+"""``dosepredict train RECIPE.toml --data DIR --out DIR [--resume]``; also under ``torchrun -m DosePredictLib train ...``."""
 
 from __future__ import annotations
 
@@ -16,8 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ..training.distributed import processes
+
+    with processes():
+        return _train(arguments)
+
+
+def _train(arguments: argparse.Namespace) -> int:
     from ..training.card import write_model
     from ..training.dataset import find_cases, load_patients
+    from ..training.distributed import leader_first, leads
     from ..training.loop import train
     from ..training.settings import read_recipe
 
@@ -25,12 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
     learn, check = find_cases(arguments.data)
     arguments.out.mkdir(parents=True, exist_ok=True)
     cache = arguments.out / "cache"
-    patients = list(load_patients(learn, plan.recipe, cache))
-    validation = list(load_patients(check[: plan.training.validation_patients], plan.recipe, cache))
-    print(f"Training {plan.recipe.model} on {len(patients)} cases, validating on {len(validation)}.", flush=True)
+    with leader_first():
+        patients = list(load_patients(learn, plan.recipe, cache))
+        validation = list(load_patients(check[: plan.training.validation_patients], plan.recipe, cache))
+    if leads():
+        print(f"Training {plan.recipe.model} on {len(patients)} cases, validating on {len(validation)}.", flush=True)
     state = train(plan, patients, validation, arguments.out, resume=arguments.resume)
-    model = arguments.out / "model"
-    write_model(state, plan, learn, model)
-    print(f"{state.step} steps in {state.seconds / 60:.0f} minutes. The model is in {model}; install it with")
-    print(f"  dosepredict models import {model}")
+    if leads():
+        model = arguments.out / "model"
+        write_model(state, plan, learn, model)
+        print(f"{state.step} steps in {state.seconds / 60:.0f} minutes. The model is in {model}; install it with")
+        print(f"  dosepredict models import {model}")
     return 0

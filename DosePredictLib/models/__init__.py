@@ -7,10 +7,21 @@ from typing import Any
 
 from torch import nn
 
+from .c3d import C3D
+from .diffdp import DiffDP
+from .dmtp import DMTP
 from .dosediff import DoseDiff
 from .resdose import ResDose
+from .unet import UNet
 
-NETWORKS: dict[str, type[nn.Module]] = {"dosediff": DoseDiff, "resdose": ResDose}
+NETWORKS: dict[str, type[nn.Module]] = {
+    "c3d": C3D,
+    "diffdp": DiffDP,
+    "dmtp": DMTP,
+    "dosediff": DoseDiff,
+    "resdose": ResDose,
+    "unet": UNet,
+}
 
 
 def build(model: str, network: Mapping[str, Any]) -> nn.Module:

@@ -16,23 +16,30 @@ from torch import Tensor, nn
 from ..core import ModelError
 from ..inference.weights import on_device
 from ..models import build
+from . import distributed
 from .checkpoints import State
 from .dataset import Patient
 from .settings import Settings, TrainingRecipe
 from .slices import SliceDiffusion
+from .structure_first import GuidedDiffusion, StructureDose
 from .volumes import VolumeDose
 
 
 class Task(Protocol):
-    """What a network learns: the loss of a step, which depends on the seed and the step alone, and what it predicts."""
+    """What a network learns: the loss of a step, whose cases depend on the seed and the step alone, and what it predicts.
+
+    The loss is that of this process's share of the step.
+    """
 
     def loss(self, network: nn.Module, step: int) -> Tensor: ...
+
+    def cases(self, step: int) -> list[str]: ...
 
     def predicted(self, network: nn.Module, patient: Patient) -> Tensor: ...
 
 
 def train(plan: TrainingRecipe, patients: Sequence[Patient], validation: Sequence[Patient], out: Path, *, resume: bool) -> State:
-    """Train to ``plan.training.steps``; writes ``checkpoint.pt`` and ``metrics.jsonl`` into ``out``."""
+    """Train to ``plan.training.steps``; the leading process writes ``checkpoint.pt`` and ``metrics.jsonl`` into ``out``."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(plan.training.seed)
     network = on_device(build(plan.recipe.model, plan.recipe.network), device)
@@ -41,17 +48,30 @@ def train(plan: TrainingRecipe, patients: Sequence[Patient], validation: Sequenc
     checkpoint = out / "checkpoint.pt"
     if resume and checkpoint.exists():
         state.load(checkpoint, device)
-    task = (VolumeDose if plan.recipe.volumetric else SliceDiffusion)(plan, patients, device)
-    trainer = Trainer(plan, state, task)
-    while state.step < settings.steps:
-        report = trainer.step()
-        if state.step % settings.validate_every == 0 and validation:
-            report["validation_mae"] = trainer.validate(validation)
-        if state.step % 20 == 0:
-            append(out / "metrics.jsonl", report)
-        if state.step % settings.checkpoint_every == 0 or state.step == settings.steps:
-            state.save(checkpoint)
+    for last, task in stages(plan, patients, device):
+        trainer = Trainer(plan, state, task)
+        while state.step < last:
+            report = trainer.step()
+            if not distributed.leads():
+                continue
+            if state.step % settings.validate_every == 0 and validation:
+                report["validation_mae"] = trainer.validate(validation)
+            if state.step % 20 == 0:
+                append(out / "metrics.jsonl", report)
+            if state.step % settings.checkpoint_every == 0 or state.step == settings.steps:
+                state.save(checkpoint)
     return state
+
+
+def stages(plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device) -> list[tuple[int, Task]]:
+    """What is learned, each until which step."""
+    settings = plan.training
+    if plan.recipe.volumetric:
+        return [(settings.steps, VolumeDose(plan, patients, device))]
+    if not settings.pretraining:
+        return [(settings.steps, SliceDiffusion(plan, patients, device))]
+    first, second = StructureDose(plan, patients, device), GuidedDiffusion(plan, patients, device)
+    return [(settings.pretraining, first), (settings.steps, second)]
 
 
 class Trainer:
@@ -62,15 +82,15 @@ class Trainer:
         self.recent: list[float] = []
 
     def step(self) -> dict[str, Any]:
-        """Raises ModelError where the loss is not finite; the last checkpoint is then the last good one."""
+        """Raises ModelError where loss or gradient is not finite; the weights, and the last checkpoint, are then still good."""
         started = time.monotonic()
         loss = self.task.loss(self.state.network, self.state.step)
-        if not torch.isfinite(loss):
-            raise ModelError(f"The loss of step {self.state.step} is not finite; resume with a smaller learning rate.")
+        mean = distributed.mean(loss)
+        self._require_finite("loss", mean)
         self._descend(loss)
         self.state.step += 1
         self.state.seconds += time.monotonic() - started
-        self.recent = [*self.recent[-199:], float(loss.detach())]
+        self.recent = [*self.recent[-199:], float(mean)]
         return {"step": self.state.step, "loss": float(np.mean(self.recent)), "seconds": round(self.state.seconds, 1)}
 
     def _descend(self, loss: Tensor) -> None:
@@ -79,9 +99,20 @@ class Trainer:
             group["lr"] = learning_rate(self.state.step, settings)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)
+        distributed.average_gradients(network)
+        size = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)
+        self._require_finite("gradient", size)
         optimizer.step()
         self.state.average.update_parameters(network)
+
+    def _require_finite(self, what: str, value: Tensor) -> None:
+        if torch.isfinite(value):
+            return
+        cases = ", ".join(self.task.cases(self.state.step))
+        raise ModelError(
+            f"The {what} of step {self.state.step} is not finite; its cases are {cases}."
+            " Look at them, or resume from the last checkpoint with a smaller learning rate."
+        )
 
     def validate(self, patients: Sequence[Patient]) -> float:
         """Mean |dose error| where dose may be, with the averaged weights, as a share of the prescription."""
@@ -97,10 +128,12 @@ class Trainer:
 
 
 def learning_rate(step: int, settings: Settings) -> float:
-    """Linear warm-up, then half a cosine to nothing."""
+    """Linear warm-up, then half a cosine to nothing; in each stage anew."""
+    first, last = (0, settings.pretraining) if step < settings.pretraining else (settings.pretraining, settings.steps)
+    step, steps = step - first, last - first
     if step < settings.warmup:
         return settings.learning_rate * (step + 1) / settings.warmup
-    done = min(1.0, (step - settings.warmup) / max(1, settings.steps - settings.warmup))
+    done = min(1.0, (step - settings.warmup) / max(1, steps - settings.warmup))
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 

@@ -1,4 +1,4 @@
-"""Learning slice by slice: a diffusion model that is conditioned on the channels of a slice (DoseDiff)."""
+"""Learning slice by slice: a diffusion model that is conditioned on the channels of a slice (DoseDiff, DiffDP)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..inference.slicewise import sample_slices
 from ..inference.weights import diffusion_of
+from . import distributed
 from .augmentation import augment
 from .dataset import Patient
 from .settings import TrainingRecipe
@@ -27,16 +28,39 @@ class SliceDiffusion:
         self.diffusion = diffusion_of(plan.recipe)
 
     def loss(self, network: nn.Module, step: int) -> Tensor:
-        """Mean squared error of the network's output for noisy doses (DoseDiff, Eq. 6)."""
+        """Error of the network's output for noisy doses (DoseDiff, Eq. 6; DiffDP, Eq. 9)."""
+        given, dose, generator = self.batch(step)
+        noise, t = self.noise(dose, generator)
+        with self.half():
+            output = network(self.diffusion.add_noise(dose, noise, t), self.diffusion.told(t), given)
+        return self.error(output.float(), self.diffusion.target(dose, noise, t))
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
+        """Channels and dose of this process's share of ``step``, and a source of noise."""
         rng = self.sampler.generator(step)
         batch = augment(self.sampler.draw(rng).to(self.device), self.plan.recipe, self.plan.augmentation, rng)
-        given, dose = batch[:, :-1].contiguous(memory_format=torch.channels_last), batch[:, -1:]
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        noise = torch.randn(dose.shape, generator=generator).to(dose)
-        t = torch.randint(self.diffusion.timesteps, (len(dose),), generator=generator).to(dose.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            output = network(self.diffusion.add_noise(dose, noise, t), t, given)
-        return (output.float() - self.diffusion.target(dose, noise, t)).square().mean()
+        own = distributed.share(batch)
+        given, dose = own[:, :-1].contiguous(memory_format=torch.channels_last), own[:, -1:]
+        return given, dose, torch.Generator().manual_seed(int(rng.integers(2**62)))
+
+    def noise(self, dose: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Noise like ``dose``, and a time step for each slice."""
+        count = distributed.count() * len(dose)  # drawn for the whole step, so that it is the same on any number of processes
+        noise = torch.randn((count, *dose.shape[1:]), generator=generator)
+        t = torch.randint(self.diffusion.timesteps, (count,), generator=generator)
+        return distributed.share(noise).to(dose), distributed.share(t).to(dose.device)
+
+    def half(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def error(self, output: Tensor, target: Tensor) -> Tensor:
+        """Mean over pixels, in the recipe's norm."""
+        difference = output - target
+        return difference.abs().mean() if self.plan.training.norm == "L1" else difference.square().mean()
+
+    def cases(self, step: int) -> list[str]:
+        """Names of the patients whose slices make a step."""
+        return self.sampler.names(self.sampler.generator(step))
 
     def predicted(self, network: nn.Module, patient: Patient) -> Tensor:
         """(slices, rows, columns) in [-1, 1]."""
@@ -60,18 +84,28 @@ class SliceSampler:
 
     def draw(self, rng: np.random.Generator) -> Tensor:
         """(batch, channels + dose, rows, columns) float32."""
+        return torch.stack([_image(patient, number) for patient, number in self._drawn(rng)])
+
+    def names(self, rng: np.random.Generator) -> list[str]:
+        """Of the patients that ``draw`` would draw from."""
+        return sorted({patient.id for patient, _ in self._drawn(rng)})
+
+    def _drawn(self, rng: np.random.Generator) -> list[tuple[Patient, int]]:
         which = rng.choice(len(self.groups), p=self.group_chance)
         chance = self.slice_chance[which]
         numbers = rng.choice(len(chance), self.batch, replace=self.batch > len(chance), p=chance)
-        return torch.stack([self._image(self.groups[which], int(number)) for number in numbers])
+        return [_slice_of(self.groups[which], int(number)) for number in numbers]
 
-    @staticmethod
-    def _image(group: Sequence[Patient], number: int) -> Tensor:
-        for patient in group:
-            if number < len(patient.dose):
-                break
-            number -= len(patient.dose)
-        return torch.from_numpy(np.concatenate([patient.channels[number], patient.dose[number][None]]).astype(np.float32))
+
+def _slice_of(group: Sequence[Patient], number: int) -> tuple[Patient, int]:
+    """The patient, and the slice in him, that is slice ``number`` of all of the group."""
+    ends = np.cumsum([len(patient.dose) for patient in group])
+    which = int(np.searchsorted(ends, number, side="right"))
+    return group[which], number - int(ends[which]) + len(group[which].dose)
+
+
+def _image(patient: Patient, number: int) -> Tensor:
+    return torch.from_numpy(np.concatenate([patient.channels[number], patient.dose[number][None]]).astype(np.float32))
 
 
 def slice_chances(patient: Patient) -> np.ndarray:

@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core import Recipe
+from . import distributed
 from .augmentation import Augmentation, mirrored
 from .dataset import Patient
 from .settings import TrainingRecipe
 
 ELSEWHERE = 0.05  # weight of a voxel where no dose was computed, beside 1 where dose may be
+EARLIER = 0.5  # weight of an answer that a later part of the network refines (C3D)
 
 
 class VolumeDose:
@@ -26,26 +28,43 @@ class VolumeDose:
         self.structures = [number for number, name in enumerate(channels) if name.startswith("SDM:")]
 
     def loss(self, network: nn.Module, step: int) -> Tensor:
-        """Of one patient, augmented; every patient comes once before any comes again."""
-        epoch, number = divmod(step, len(self.patients))
+        """Mean over this process's share of the step's patients, augmented."""
+        numbers = range(step * self.plan.training.patients, (step + 1) * self.plan.training.patients)
+        return torch.stack([self._loss_of(network, number) for number in distributed.share(numbers)]).mean()
+
+    def cases(self, step: int) -> list[str]:
+        """Names of the patients of a step."""
+        count = self.plan.training.patients
+        return [self._drawn(number)[0].id for number in range(step * count, (step + 1) * count)]
+
+    def _drawn(self, number: int) -> tuple[Patient, np.random.Generator]:
+        """The patient drawn as ``number`` of the run; every patient comes once before any comes again."""
+        epoch, turn = divmod(number, len(self.patients))
         order = np.random.default_rng([self.plan.training.seed, epoch]).permutation(len(self.patients))
-        rng = np.random.default_rng([self.plan.training.seed, epoch, number])
-        volume = augmented(tensor_of(self.patients[order[number]]), self.plan.recipe, self.plan.augmentation, rng)
-        volume = volume.to(self.device)
+        return self.patients[order[turn]], np.random.default_rng([self.plan.training.seed, epoch, turn])
+
+    def _loss_of(self, network: nn.Module, number: int) -> Tensor:
+        patient, rng = self._drawn(number)
+        volume = augmented(tensor_of(patient), self.plan.recipe, self.plan.augmentation, rng).to(self.device)
         given, dose, counts = volume[None, :-2], volume[-2], volume[-1]
         with torch.autocast(self.device.type, torch.bfloat16):
-            predicted = network(given.contiguous(memory_format=torch.channels_last_3d))
-        predicted = predicted[0, 0].float()
-        weight = counts + ELSEWHERE * (1 - counts)
-        error = (weight * (predicted - dose).abs()).sum() / weight.sum()
+            answers = network(given.contiguous(memory_format=torch.channels_last_3d))
+        predicted, *earlier = answers[0].float()
         inside = [(given[0, number] > 0) & (counts > 0.5) for number in self.structures]
-        return error + self.plan.training.dvh_weight * dvh_distance(predicted, dose, inside)
+        shape = self.plan.training.dvh_weight * dvh_distance(predicted, dose, inside)
+        return dose_error(predicted, dose, counts) + shape + sum(EARLIER * dose_error(one, dose, counts) for one in earlier)
 
     def predicted(self, network: nn.Module, patient: Patient) -> Tensor:
         """(k, j, i) dose in the recipe's unit."""
         given = tensor_of(patient)[None, :-2].to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16):
             return network(given.contiguous(memory_format=torch.channels_last_3d))[0, 0].float()
+
+
+def dose_error(predicted: Tensor, dose: Tensor, counts: Tensor) -> Tensor:
+    """Mean |difference|, all (k, j, i)."""
+    weight = counts + ELSEWHERE * (1 - counts)
+    return (weight * (predicted - dose).abs()).sum() / weight.sum()
 
 
 def dvh_distance(predicted: Tensor, dose: Tensor, inside: Sequence[Tensor]) -> Tensor:

@@ -1,0 +1,23 @@
+"""The plain baseline: a regression U-Net that sees CT, prescription and distance maps, and knows nothing of beams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from .volume_unet import VolumeUNet
+
+
+class UNet(nn.Module):
+    """(batch, channels, k, j, i) -> (batch, 1, k, j, i): dose as a share of the highest prescription, less 1.
+
+    widths: of the U-Net, from half resolution downwards; sides of the volume are multiples of 2 ** len(widths).
+    """
+
+    def __init__(self, channels: int, widths: Sequence[int], dropout: float = 0.0) -> None:
+        super().__init__()
+        self.share = VolumeUNet(channels, widths, dropout=dropout)
+
+    def forward(self, given: Tensor) -> Tensor:
+        return self.share(given).float() - 1
