@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from . import dose_display, dvh_review
@@ -29,7 +30,7 @@ class ResultsSection:
         ui.washComboBox.connect("activated(int)", lambda _index: self._wash())
         ui.opacitySlider.connect("valueChanged(double)", lambda _value: self._wash())
         ui.isodosesCheckBox.connect("toggled(bool)", self._isodoses)
-        ui.showDvhButton.connect("clicked(bool)", lambda _checked: dvh_review.show_chart(self._result))
+        ui.showDvhButton.connect("clicked(bool)", lambda _checked: self._show_dvh())
         ui.showReportButton.connect("clicked(bool)", lambda _checked: self._open_report())
         ui.removeButton.connect("clicked(bool)", lambda _checked: self._remove())
 
@@ -76,6 +77,11 @@ class ResultsSection:
     def _isodoses(self, visible: bool) -> None:
         if self._result is not None:
             dose_display.isodose_lines(self._result, visible)
+
+    def _show_dvh(self) -> None:
+        if self._result is not None:
+            with slicer.util.WaitCursor():
+                dvh_review.show_chart(self._result)
 
     def _open_report(self) -> None:
         """The browser needs a file; it lies in Slicer's temporary folder."""

@@ -179,7 +179,7 @@ def test_missing_packages_are_asked_for_at_the_first_prediction_and_not_before(l
     from DosePredictSlicer import dependencies
 
     monkeypatch.delenv("DOSEPREDICT_PYTHON", raising=False)
-    monkeypatch.setattr(dependencies, "is_installed", lambda requirement: requirement.name != "safetensors")
+    monkeypatch.setattr(dependencies, "is_installed", lambda requirement: "safetensors" not in requirement)
     monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_given, **_options: False)
     with packaging.of(installed=set()) as wanted:
@@ -189,17 +189,24 @@ def test_missing_packages_are_asked_for_at_the_first_prediction_and_not_before(l
     assert not loaded.queue.is_running
 
 
+def test_a_package_counts_only_in_a_version_that_will_do(module):
+    from DosePredictSlicer.dependencies import is_installed
+
+    assert is_installed("numpy>=1.26")
+    assert not is_installed("numpy>=999")
+    assert not is_installed("no-such-package>=1")
+
+
 @pytest.mark.parametrize("release", ["5.10", "5.12"])
 def test_packages_are_installed_once_the_user_agrees(module, monkeypatch, release):
     from DosePredictSlicer import dependencies
-    from packaging.requirements import Requirement
 
     installed: set[str] = set()
-    monkeypatch.setattr(dependencies, "is_installed", lambda requirement: requirement.name in installed)
+    monkeypatch.setattr(dependencies, "is_installed", lambda requirement: requirement.split(">=")[0] in installed)
     monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_given, **_options: True)
     with packaging.of(release=release, installed=installed) as wanted:
-        dependencies.ensure([Requirement("safetensors>=0.4")])
+        dependencies.ensure(["safetensors>=0.4"])
     assert wanted == ["safetensors>=0.4"]
 
 
@@ -207,7 +214,7 @@ def test_without_the_pytorch_extension_the_sentence_says_how_to_get_it(loaded, m
     from DosePredictSlicer import dependencies
 
     monkeypatch.delenv("DOSEPREDICT_PYTHON", raising=False)
-    monkeypatch.setattr(dependencies, "is_installed", lambda requirement: requirement.name != "torch")
+    monkeypatch.setattr(dependencies, "is_installed", lambda requirement: "torch" not in requirement)
     click(loaded.ui.predictButton)
     assert "install the extension PyTorch" in loaded.ui.failureLabel.text
 
