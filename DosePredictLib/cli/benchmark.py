@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +26,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores and their parts here")
+    parser.add_argument("--compare", type=Path, metavar="OTHER.json", help="paired test against another run's --json file")
     parser.add_argument(
         "--predictions", type=Path, metavar="OUT", help="write pt_N.csv in the challenge's submission format here"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ..evaluation.openkbp import Scores
+    from ..evaluation.openkbp import OAR_NAMES, Scores
+    from ..evaluation.openkbp_statistics import statistics
     from ..inference.predictor import Predictor
     from ..io.openkbp import find_patients, read_patient, write_dose
 
     folders = find_patients(arguments.data)[: arguments.limit]
+    other = read_run(arguments.compare) if arguments.compare else None
     predictor = Predictor.load(arguments.model, arguments.device)
     if arguments.predictions:
         arguments.predictions.mkdir(parents=True, exist_ok=True)
@@ -51,10 +55,33 @@ def run(arguments: argparse.Namespace) -> int:
     result = {**identity(predictor, arguments), "seconds_per_patient": (time.monotonic() - started) / len(folders)}
     if scores.dose_errors:
         result.update(scores.to_dict())
+        result.update(statistics(result, OAR_NAMES))
+        if other:
+            result["comparison"] = comparison(result, other)
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1), encoding="utf-8")
     print(summary(result))
     return 0
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """What another run wrote with --json. Raises InputError where it did not."""
+    from ..core import InputError
+
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path.name} cannot be read; --compare takes what another benchmark wrote with --json.") from error
+    if not isinstance(run, dict):
+        raise InputError(f"{path.name} is not what a benchmark writes with --json.")
+    return run
+
+
+def comparison(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    from ..evaluation.openkbp_statistics import PatientErrors, compare
+
+    differences = compare(PatientErrors.of(ours), PatientErrors.of(theirs))
+    return {"with": theirs.get("model"), **{score: asdict(one) for score, one in differences.items()}}
 
 
 def predicted_dose(predictor: Predictor, patient: OpenKbpPatient, arguments: argparse.Namespace) -> Any:
@@ -105,7 +132,28 @@ def summary(result: dict[str, Any]) -> str:
     if "dose_score_gy" in result:
         lines += [
             f"patients    {result['patients']}",
-            f"dose score  {result['dose_score_gy']:.4f} Gy",
-            f"DVH score   {result['dvh_score_gy']:.4f} Gy",
+            score_line("dose score", result["dose_score_gy"], result["interval_gy"]["dose"]),
+            score_line("DVH score", result["dvh_score_gy"], result["interval_gy"]["dvh"]),
+            *(group_line(name, group) for name, group in result["groups"].items()),
         ]
+    if "comparison" in result:
+        lines += comparison_lines(result["comparison"])
     return "\n".join(lines)
+
+
+def score_line(name: str, gray: float, interval: list[float]) -> str:
+    return f"{name:10s}  {gray:.4f} Gy   95 % {interval[0]:.2f} ... {interval[1]:.2f} Gy (bootstrap over patients)"
+
+
+def group_line(name: str, group: dict[str, Any]) -> str:
+    return f"  {name:18s} n = {group['patients']:3d}   dose {group['dose_score_gy']:.2f} Gy   DVH {group['dvh_score_gy']:.2f} Gy"
+
+
+def comparison_lines(compared: dict[str, Any]) -> list[str]:
+    model = compared["with"] or {}
+    title = f"less {model.get('id', 'the other')} {model.get('version', '')}".rstrip()
+    return [f"{title}, {compared['dose']['patients']} patients; below zero is better"] + [
+        f"  {name:5s} {one['difference_gy']:+.3f} Gy   95 % {one['interval_gy'][0]:+.3f} ... {one['interval_gy'][1]:+.3f} Gy"
+        f"   Wilcoxon p = {one['wilcoxon_p']:.2g}"
+        for name, one in (("dose", compared["dose"]), ("DVH", compared["dvh"]))
+    ]

@@ -91,4 +91,8 @@ class Scores:
             "dvh_score_gy": self.dvh_score,
             "dvh_error_gy": {f"{structure} {metric}": error for (metric, structure), error in self.by_metric().items()},
             "dose_error_gy": dict(self.dose_errors),
+            "patient_dvh_error_gy": {
+                patient: {f"{structure} {metric}": error for (metric, structure), error in errors.items()}
+                for patient, errors in self.dvh_errors.items()
+            },
         }
