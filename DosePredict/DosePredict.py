@@ -100,8 +100,8 @@ class DosePredictWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self):
         self.logic.queue.end_now()
         slicer.app.disconnect("aboutToQuit()", self.logic.queue.end_now)
-        self.removeObservers()
         self.setParameterNode(None)
+        self.removeObservers()
 
     def enter(self):
         self.initializeParameterNode()

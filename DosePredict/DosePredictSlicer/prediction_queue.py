@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from DosePredictLib.core import Case, DosePredictError
+from DosePredictLib.core import Case, DosePredictError, Volume
 from DosePredictLib.worker.protocol import STAGES, Event, JobFolder, Request
 
 from .background_job import BackgroundJob, Ending
@@ -67,6 +67,11 @@ class Waiting:
     settings: Settings
 
 
+def _kept(case: Case) -> Case:
+    """The CT's voxels are the scene's own memory: a copy of them does not change with the scene."""
+    return replace(case, ct=Volume(case.ct.array.copy(), case.ct.grid))
+
+
 class PredictionQueue:
     """Runs what is added; ``on_change`` is called whenever one of the public attributes has changed."""
 
@@ -92,7 +97,7 @@ class PredictionQueue:
 
     def add(self, patient: Patient, settings: Settings) -> None:
         """Predict this patient when those before are done. Raises DosePredictError for a patient that cannot be used."""
-        self.waiting.append(Waiting(patient, patient.case, settings))
+        self.waiting.append(Waiting(patient, _kept(patient.case), settings))
         if self.is_running:
             self.on_change()
         else:

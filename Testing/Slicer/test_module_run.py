@@ -144,6 +144,16 @@ def test_the_next_patient_follows_a_failed_one(queue, chosen, stand_in):
     assert queue.failure is not None
 
 
+def test_a_waiting_patient_is_predicted_as_it_was_when_it_was_added(queue, chosen, patient, stand_in):
+    stand_in("count_slowly")
+    begin(queue, chosen)
+    begin(queue, chosen)
+    voxels = slicer.util.arrayFromVolume(patient.ct)
+    before = float(voxels[0, 0, 0])
+    voxels[0, 0, 0] += 100
+    assert queue.waiting[0].case.ct.array[0, 0, 0] == before
+
+
 def test_a_full_disk_is_said_before_anything_runs(queue, chosen, stand_in, monkeypatch):
     from DosePredictSlicer import background_job
 
