@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, metavar="RECIPE.toml", help="how to train; see Resources/Recipes")
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="OpenKBP in its CSV layout, or a folder of DICOM cases"
+        "--data", type=Path, required=True, metavar="DIR", help="OpenKBP in its CSV layout, or a folder of DICOM cases or dose pairs"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for checkpoints, log and the model")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
@@ -27,6 +28,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from ..training.dataset import find_cases, load_patients
     from ..training.distributed import leader_first, leads
     from ..training.loop import train
+    from ..training.pairs import load_pairs
     from ..training.settings import read_recipe
 
     plan = read_recipe(arguments.recipe)
@@ -34,8 +36,9 @@ def _train(arguments: argparse.Namespace) -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     cache = arguments.out / "cache"
     with leader_first():
-        patients = list(load_patients(learn, plan.recipe, cache))
-        validation = list(load_patients(check[: plan.training.validation_patients], plan.recipe, cache))
+        load = partial(load_pairs, plan=plan) if plan.measures else partial(load_patients, recipe=plan.recipe)
+        patients = list(load(learn, cache=cache))
+        validation = list(load(check[: plan.training.validation_patients], cache=cache))
     if leads():
         print(f"Training {plan.recipe.model} on {len(patients)} cases, validating on {len(validation)}.", flush=True)
     state = train(plan, patients, validation, arguments.out, resume=arguments.resume)

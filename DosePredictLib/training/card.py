@@ -17,6 +17,7 @@ from ..inference.domain import distribution
 from ..registry import CARD, WEIGHTS, sha256
 from .checkpoints import State
 from .dataset import read_case
+from .pairs import measurement_facts
 from .settings import TrainingRecipe
 
 
@@ -30,7 +31,7 @@ def write_model(state: State, plan: TrainingRecipe, folders: Sequence[Path], fol
         "parameters": sum(p.numel() for p in state.average.module.parameters()),
         "organs": list(plan.recipe.structures),
         "training": training_facts(state, plan, len(folders)),
-        "domain": domain_of(folders, plan.recipe),
+        **(measurement_facts(folders, plan.measurement) if plan.measures else {"domain": domain_of(folders, plan.recipe)}),
         "recipe": plan.recipe.to_dict(),
     }
     (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

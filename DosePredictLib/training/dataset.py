@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -73,14 +74,20 @@ def is_openkbp(folder: Path) -> bool:
     return (folder / "voxel_dimensions.csv").exists()
 
 
-def load_patients(folders: list[Path], recipe: Recipe, cache: Path) -> Iterator[Patient]:
-    """Patients, through a cache of one npz each that is keyed by the recipe."""
-    cache = cache / recipe_key(recipe)
+def load_patients(folders: Sequence[Path], recipe: Recipe, cache: Path) -> Iterator[Patient]:
+    """Patients, through a cache that is keyed by the recipe."""
+    yield from cached(folders, cache / recipe_key(recipe), partial(_prepared, recipe=recipe))
+
+
+def cached(folders: Sequence[Path], cache: Path, prepare: Callable[[Path], Patient]) -> Iterator[Patient]:
+    """What ``prepare`` makes of each folder; kept in ``cache``, one npz each."""
     cache.mkdir(parents=True, exist_ok=True)
     for folder in folders:
         file = cache / f"{folder.name}.npz"
         if not file.exists():
-            _prepare(folder, recipe, file)
+            patient, part = prepare(folder), file.with_suffix(".part.npz")
+            np.savez(part, channels=patient.channels, dose=patient.dose, counts=patient.counts)
+            part.replace(file)
         with np.load(file) as stored:
             yield Patient(folder.name, stored["channels"], stored["dose"], stored["counts"])
 
@@ -91,14 +98,10 @@ def recipe_key(recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps([CACHE_FORMAT, values], sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _prepare(folder: Path, recipe: Recipe, file: Path) -> None:
+def _prepared(folder: Path, recipe: Recipe) -> Patient:
     """OpenKBP on its own grid, whose CT is empty outside the patient; a DICOM case on the network's."""
     if is_openkbp(folder):
         found = openkbp.read_patient(folder)
-        patient = patient_of(found.case, recipe, found.case.ct.grid, counts=found.possible_dose_mask, trust_air=True)
-    else:
-        case = load_case([folder]).case
-        patient = patient_of(case, recipe, network_grid(case, recipe))
-    part = file.with_suffix(".part.npz")
-    np.savez(part, channels=patient.channels, dose=patient.dose, counts=patient.counts)
-    part.replace(file)
+        return patient_of(found.case, recipe, found.case.ct.grid, counts=found.possible_dose_mask, trust_air=True)
+    case = load_case([folder]).case
+    return patient_of(case, recipe, network_grid(case, recipe))

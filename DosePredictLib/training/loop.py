@@ -19,6 +19,7 @@ from ..models import build
 from . import distributed
 from .checkpoints import State
 from .dataset import Patient
+from .measured import MeasuredDose
 from .settings import Settings, TrainingRecipe
 from .slices import SliceDiffusion
 from .structure_first import GuidedDiffusion, StructureDose
@@ -66,12 +67,14 @@ def train(plan: TrainingRecipe, patients: Sequence[Patient], validation: Sequenc
 def stages(plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device) -> list[tuple[int, Task]]:
     """What is learned, each until which step."""
     settings = plan.training
+    if plan.measures:
+        return [(settings.steps, MeasuredDose(plan, patients, device))]
     if plan.recipe.volumetric:
         return [(settings.steps, VolumeDose(plan, patients, device))]
-    if not settings.pretraining:
-        return [(settings.steps, SliceDiffusion(plan, patients, device))]
-    first, second = StructureDose(plan, patients, device), GuidedDiffusion(plan, patients, device)
-    return [(settings.pretraining, first), (settings.steps, second)]
+    if plan.recipe.model == "diffdp":
+        first, second = StructureDose(plan, patients, device), GuidedDiffusion(plan, patients, device)
+        return [(settings.pretraining, first), (settings.steps, second)]
+    return [(settings.steps, SliceDiffusion(plan, patients, device))]
 
 
 class Trainer:

@@ -59,7 +59,7 @@ def simulated_measurement(
     gray = blurred(gray, inside, grid, blur_mm=blur, shift_mm=shift)
     error = drawn(settings.low_density_percent, rng) / 100
     if hu is not None:
-        gray = gray * (1 + error * lowness(hu, grid))
+        gray = gray * (1 + error * lowness(np.where(inside, hu, 0), grid))
     gray = gray + settings.noise_percent / 100 * float(planned.gray.max()) * correlated_noise(grid, settings.noise_mm, rng)
     return DoseGrid(np.where(inside, np.maximum(gray, 0), 0).astype(np.float32), grid)
 

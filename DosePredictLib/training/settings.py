@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..core import InputError, Recipe
+from ..preprocessing.dose_channels import PLANNED_DOSE
 from .augmentation import Augmentation
+from .measurement import SimulatedMeasurement
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -16,6 +18,7 @@ else:
     import tomli as tomllib
 
 T = TypeVar("T")
+NORMS = ("L1", "L2")
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,21 @@ class Settings:
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """card: what the model card says that no program can find out (title, intended use, limits, licence, citation)."""
+    """card: what the model card says that no program can find out (title, intended use, limits, licence, citation).
+
+    measurement: how doses are measured in simulation, for a model of measured dose.
+    """
 
     recipe: Recipe
     training: Settings
     augmentation: Augmentation
     card: dict[str, Any] = field(default_factory=dict)
+    measurement: SimulatedMeasurement = field(default_factory=SimulatedMeasurement)
+
+    @property
+    def measures(self) -> bool:
+        """Whether the model predicts what is measured of a planned dose."""
+        return PLANNED_DOSE in self.recipe.channels
 
 
 def read_recipe(path: Path) -> TrainingRecipe:
@@ -62,15 +74,30 @@ def read_recipe(path: Path) -> TrainingRecipe:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"The training recipe {path.name} cannot be read: {error}.") from error
-    unknown = set(tables) - {"recipe", "training", "augmentation", "card"}
+    unknown = set(tables) - {"recipe", "training", "augmentation", "card", "measurement"}
     if unknown or "recipe" not in tables:
         raise InputError(f"The training recipe {path.name} needs the table [recipe] and knows no {sorted(unknown)}.")
-    return TrainingRecipe(
+    plan = TrainingRecipe(
         Recipe.from_dict(tables["recipe"]),
         _filled(Settings, tables.get("training", {}), path),
         _filled(Augmentation, tables.get("augmentation", {}), path),
         tables.get("card", {}),
+        _filled(SimulatedMeasurement, tables.get("measurement", {}), path),
     )
+    _check_stages(plan, path)
+    return plan
+
+
+def _check_stages(plan: TrainingRecipe, path: Path) -> None:
+    settings = plan.training
+    if settings.norm not in NORMS:
+        raise InputError(f"{path.name}: norm is {settings.norm!r}, not one of {', '.join(NORMS)}.")
+    if settings.pretraining and plan.recipe.model != "diffdp":
+        raise InputError(f"{path.name}: only diffdp has a part to train first; take out pretraining.")
+    if not 0 <= settings.pretraining < settings.steps:
+        raise InputError(
+            f"{path.name}: pretraining takes {settings.pretraining} of {settings.steps} steps; leave some for the rest."
+        )
 
 
 def _filled(kind: type[T], values: dict[str, Any], path: Path) -> T:
