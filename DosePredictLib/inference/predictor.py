@@ -11,9 +11,9 @@ from torch import nn
 
 from .. import registry
 from ..core import Case, DoseGrid, Grid, ModelError, OutputError, Recipe, Volume
+from ..models.diffdp import DiffDP
 from ..preprocessing.channels import Conditions, conditions, network_grid
 from ..preprocessing.intensity import unit_to_dose
-from ..models.diffdp import DiffDP
 from ..samplers.common import OnStep
 from . import weights
 from .slicewise import estimated_slices, sample_slices

@@ -56,7 +56,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, others: Tensor) -> Tensor:
         key, value = self.key_value(self.norm_others(others)).chunk(2, dim=1)
         query = self.query(self.norm_x(x))
-        found = F.scaled_dot_product_attention(*(self._tokens(part) for part in (query, key, value)))
+        found = F.scaled_dot_product_attention(self._tokens(query), self._tokens(key), self._tokens(value))
         return x + self.out(found.transpose(2, 3).reshape(x.shape))
 
     def _tokens(self, x: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ class DiffDP(nn.Module):
         self,
         *,
         channels: int,
-    widths: Sequence[int] = (64, 96, 128, 128, 128),
+        widths: Sequence[int] = (64, 96, 128, 128, 128),
         noise_width: int = 128,
         masks: bool = True,
         stem: int = 1,
