@@ -16,7 +16,7 @@ from ..core import DoseGrid, Grid
 LUNG_HU, TISSUE_HU = -700.0, -200.0  # wholly low in density, and not at all
 ELECTRON_RANGE_MM = 10.0  # over which a 6 MV beam's dose builds up again; about its depth of maximum
 PADDING = 8  # voxels around a dose, so that the end of one side does not reach the other
-LEAST_INSIDE = 0.2  # of a blurred voxel; less is too little to divide by
+LEAST_INSIDE = 0.05  # of a blurred voxel; less is too little to divide by
 
 Spread = tuple[float, float]
 """Mean, and standard deviation from plan to plan."""
@@ -53,10 +53,10 @@ def simulated_measurement(
     grid, inside = planned.grid, planned.gray > 0
     gray = planned.gray.astype(np.float64)
     gray = gray * (1 + drawn(settings.output_percent, rng) / 100)
-    gray = gray + drawn(settings.leaf_bank_mm, rng) * steepness(gray, grid)
     shift = np.array([drawn(settings.setup_mm, rng) for _ in "xyz"])
     blur = float(np.hypot(max(0.0, drawn(settings.penumbra_mm, rng)), settings.detector_mm))
     gray = blurred(gray, inside, grid, blur_mm=blur, shift_mm=shift)
+    gray = gray + drawn(settings.leaf_bank_mm, rng) * steepness(gray, grid)  # blurred: the skin is no field edge
     error = drawn(settings.low_density_percent, rng) / 100
     if hu is not None:
         gray = gray * (1 + error * lowness(np.where(inside, hu, 0), grid))

@@ -1,7 +1,7 @@
 """Pairs of a planned and a measured dose as the slices a network learns from: measured in fact, or simulated.
 
-A folder that holds ``planned*.dcm`` and ``measured*.dcm`` (RTDOSE), and for mode B the planning CT in ``ct/``, is a real pair. Any other
-case with a planned dose becomes a simulated one.
+A folder that holds ``planned*.dcm`` and ``measured*.dcm`` (RTDOSE), and for mode B the planning CT in ``ct/``, is a real pair.
+Any other case with a planned dose becomes a simulated one.
 """
 
 from __future__ import annotations

@@ -97,3 +97,11 @@ def test_a_patient_is_measured_alike_each_time_and_other_than_his_neighbour():
     first, again, other = (simulated_measurement(field(), None, settings, generator_of(settings, n)) for n in ("a", "a", "b"))
     np.testing.assert_array_equal(first.gray, again.gray)
     assert np.abs(first.gray - other.gray).max() > 0.1
+
+
+def test_the_skin_is_no_field_edge():
+    """Within a wide field, leaf banks change nothing, though the dose ends at the patient's surface."""
+    planned = DoseGrid(np.full(GRID.shape, 50.0), GRID)
+    planned.gray[..., :20] = 0
+    found = measured(planned=planned, penumbra_mm=(2.0, 0.0), leaf_bank_mm=(0.5, 0.0))
+    np.testing.assert_allclose(found[..., 20:], 50.0, atol=0.5)
