@@ -16,6 +16,7 @@ from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.sparse import csr_array
 
 from ..core import Grid, Volume
+from .parallel import in_threads
 
 NINE_FIELDS_DEG = tuple(range(0, 360, 40))  # OpenKBP: nine equidistant coplanar fields
 SOURCE_AXIS_MM = 1000.0
@@ -76,7 +77,7 @@ def beams_on(hu: Volume, targets: np.ndarray, angles_deg: Sequence[float] = NINE
     density = Volume(np.clip((hu.array + 1000.0) / 1000.0, 0.0, 2.0).astype(np.float32), hu.grid)
     points = voxel_points(hu.grid, np.flatnonzero(targets))
     isocentre = points.mean(axis=0)
-    return [_beam(density, points, isocentre, np.deg2rad(angle)) for angle in angles_deg]
+    return in_threads(lambda angle: _beam(density, points, isocentre, np.deg2rad(angle)), angles_deg)
 
 
 def voxel_points(grid: Grid, flat: np.ndarray) -> np.ndarray:

@@ -10,9 +10,10 @@ import numpy as np
 from ..core import BODY, TARGET_SLOTS, Case, Grid, InputError, Recipe, Structure, Volume
 from .body import body_mask, filled
 from .contours import rasterise
-from .crop import Box, network_box
+from .crop import Box, box_with, network_box
 from .distance_maps import signed_distance_mm
 from .intensity import ct_to_unit
+from .parallel import in_threads
 from .planning import Objectives, planned_doses
 from .resample import resample
 
@@ -56,11 +57,11 @@ def conditions(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = Fals
     targets = target_occupancies(case, grid)
     organs = {name: _organ(case, name, grid) for name in recipe.structures}
     _require(recipe, organs)
-    maps = [distance_channel(occupancy, grid, recipe) for occupancy in (*targets.values(), *organs.values())]
     ct = ct_to_unit(hu if trust_air else np.where(body, hu, low), recipe)  # without a couch
     prescription = prescription_map(case, targets)
     slice_multiple = recipe.pad_multiple if recipe.volumetric else 1
     box = network_box(prescription > 0, body, grid.spacing[2], recipe.margin_mm, recipe.pad_multiple, slice_multiple)
+    maps = in_threads(lambda one: distance_channel(one, grid, recipe, box), [*targets.values(), *organs.values()])
     missing = tuple(name for name, occupancy in organs.items() if occupancy is None)
     dosed = filled(hu > EMPTY_HU) if trust_air else body
     planned = planned_channels(hu, dosed, box, targets, organs, case, recipe, grid) if recipe.planning else []
@@ -100,12 +101,13 @@ def prescription_map(case: Case, targets: Mapping[str, np.ndarray | None]) -> np
     return np.max(present, axis=0)
 
 
-def distance_channel(occupancy: np.ndarray | None, grid: Grid, recipe: Recipe) -> np.ndarray:
-    """Signed distance in the recipe's unit, clipped; a constant "far outside" for a missing structure."""
-    if occupancy is None or not (occupancy >= 0.5).any():
-        return np.full(grid.shape, recipe.missing_distance_mm / recipe.distance_unit_mm, np.float32)
-    clip = recipe.distance_clip_mm
-    return np.clip(signed_distance_mm(occupancy, grid), -clip, clip) / recipe.distance_unit_mm
+def distance_channel(occupancy: np.ndarray | None, grid: Grid, recipe: Recipe, box: Box) -> np.ndarray:
+    """Signed distance in the recipe's unit, clipped, in the box; "far outside" elsewhere and for a missing structure."""
+    channel = np.full(grid.shape, recipe.missing_distance_mm / recipe.distance_unit_mm, np.float32)
+    if occupancy is not None and (occupancy >= 0.5).any():
+        seen, clip = box_with(box, occupancy >= 0.5), recipe.distance_clip_mm
+        channel[seen] = np.clip(signed_distance_mm(occupancy[seen], grid), -clip, clip) / recipe.distance_unit_mm
+    return channel
 
 
 def target_occupancies(case: Case, grid: Grid) -> dict[str, np.ndarray | None]:

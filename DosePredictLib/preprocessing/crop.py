@@ -49,6 +49,15 @@ def network_box(
     return Box((k[0], j[0], i[0]), (k[1], j[1], i[1]))
 
 
+def box_with(box: Box, mask: np.ndarray) -> tuple[slice, ...]:
+    """The least part of an array that holds the box and all of ``mask`` with one voxel around: where distances in the box end."""
+    planes = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    return tuple(
+        slice(max(0, min(start, int(found[0]) - 1)), min(size, max(stop, int(found[-1]) + 2)))
+        for start, stop, found, size in zip(box.start, box.stop, planes, mask.shape, strict=True)
+    )
+
+
 def _padded(start: int, stop: int, multiple: int) -> tuple[int, int]:
     extra = -(stop - start) % multiple
     return start - extra // 2, stop + extra - extra // 2

@@ -26,5 +26,9 @@ def _distance_within(mask: np.ndarray, grid: Grid) -> np.ndarray:
     """mm to the nearest of the mask's own border voxels, positive inside the mask (Maurer et al. 2003)."""
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
     image.SetSpacing(grid.spacing)
-    distance = sitk.SignedMaurerDistanceMap(image, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
-    return sitk.GetArrayFromImage(distance)
+    maurer = sitk.SignedMaurerDistanceMapImageFilter()
+    maurer.InsideIsPositiveOn()
+    maurer.SquaredDistanceOff()
+    maurer.UseImageSpacingOn()
+    maurer.SetNumberOfThreads(1)  # structures are computed side by side instead
+    return sitk.GetArrayFromImage(maurer.Execute(image))

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from .beams import Beam
+from .parallel import in_threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Objective:
 
 def influence(beams: list[Beam], points: np.ndarray) -> csr_array:
     """Dose at points (n, 3) for unit fluence of all beamlets of all beams, (n, beamlets)."""
-    return hstack([beam.influence(points) for beam in beams], format="csr")
+    return hstack(in_threads(lambda beam: beam.influence(points), beams), format="csr")
 
 
 def best_fluence(matrix: csr_array, beams: list[Beam], objective: Objective, iterations: int) -> np.ndarray:

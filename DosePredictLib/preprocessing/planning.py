@@ -14,6 +14,7 @@ import numpy as np
 from ..core import Volume
 from .beams import NINE_FIELDS_DEG, Beam, beams_on, voxel_points
 from .fluence import Objective, best_fluence, influence
+from .parallel import in_threads
 
 SAMPLING = 2  # every second voxel along each axis is enough to find the fluence
 
@@ -55,7 +56,8 @@ def planned_doses(
     matrix = influence(beams, voxel_points(hu.grid, sampled))
     at_samples = {name: mask.ravel()[sampled] for name, mask in organs.items()}
     objectives = [objective_at(wanted.ravel()[sampled], at_samples, plan) for plan in plans]
-    fluences = [best_fluence(matrix, beams, wish, plan.iterations) for wish, plan in zip(objectives, plans, strict=True)]
+    wishes = zip(objectives, plans, strict=True)
+    fluences = in_threads(lambda wish: best_fluence(matrix, beams, wish[0], wish[1].iterations), wishes)
     everywhere = np.concatenate([beam.open.ravel() for beam in beams]).astype(np.float32)
     doses = dose_of(np.stack([everywhere, *fluences], axis=1), beams, hu, np.flatnonzero(region))
     target = wanted > 0
@@ -68,7 +70,8 @@ def dose_of(fluences: np.ndarray, beams: Sequence[Beam], volume: Volume, voxels:
     points = voxel_points(volume.grid, voxels)
     parts = np.split(fluences, np.cumsum([beam.open.size for beam in beams])[:-1])
     doses = np.zeros((fluences.shape[1], volume.array.size), np.float32)
-    doses[:, voxels] = sum(beam.influence(points) @ part for beam, part in zip(beams, parts, strict=True)).T
+    by_beam = in_threads(lambda pair: pair[0].influence(points) @ pair[1], zip(beams, parts, strict=True))
+    doses[:, voxels] = sum(by_beam).T
     return doses.reshape(-1, *volume.array.shape)
 
 

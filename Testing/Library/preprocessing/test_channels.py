@@ -10,8 +10,9 @@ import pytest
 from DosePredictLib.core import Case, Grid, InputError, Prescription, Recipe, Structure, StructureSet, Target, Volume
 from DosePredictLib.io.case import load_case
 from DosePredictLib.phantom.dicom import write_case
-from DosePredictLib.preprocessing.channels import conditions, network_grid
+from DosePredictLib.preprocessing.channels import conditions, distance_channel, network_grid
 from DosePredictLib.preprocessing.crop import Box, network_box
+from DosePredictLib.preprocessing.distance_maps import signed_distance_mm
 from DosePredictLib.preprocessing.intensity import dose_to_unit, unit_to_dose
 
 RECIPE = Recipe(model="dosediff", spacing_mm=(4.0, 4.0, 4.0))
@@ -42,6 +43,16 @@ def test_distance_maps_hold_the_distance_in_decimetres_positive_inside():
     assert channel(given, "SDM:PTV_High")[10, j, i] == pytest.approx((20 - 3.5) / 100, abs=0.035)
     assert channel(given, "SDM:PTV_High")[10, j, i + 15] == pytest.approx((20 - 62) / 100, abs=0.035)
     assert channel(given, "SDM:Parotid_L")[10, 19, 31] > 0 > channel(given, "SDM:Parotid_L")[10, 19, 8]
+
+
+@pytest.mark.parametrize("centre", [(0, 0, 0), (70, 70, 30), (-78, 0, -38)])
+def test_distances_in_the_box_are_those_of_the_whole_grid(centre):
+    occupancy = ball("organ", centre, 14).occupancy.array
+    box = Box((6, 12, -4), (12, 28, 28))  # smaller than the grid, and beyond its edge
+    in_box = distance_channel(occupancy, GRID, RECIPE, box)
+    everywhere = np.clip(signed_distance_mm(occupancy, GRID), -200, 200) / 100
+    np.testing.assert_allclose(box.take(in_box), box.take(everywhere), atol=1e-6)
+    assert (in_box[0, 0, 30:] == -2.0).all() or centre[0] == 70  # what nobody looks at is not computed
 
 
 def test_a_missing_structure_is_far_away_everywhere():
