@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from DosePredictLib.worker.parent import is_alive
 
 
 @pytest.fixture
-def queue(module):
-    """An empty queue; nothing of it is left running."""
+def queue(module, tmp_path, monkeypatch):
+    """An empty queue with a temporary folder of its own; nothing of it is left running."""
     from DosePredictSlicer.prediction_queue import PredictionQueue
 
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     queue = PredictionQueue()
     yield queue
     queue.end_now()
@@ -38,8 +40,6 @@ def begin(queue, chosen) -> None:
 
 
 def job_folders() -> list[Path]:
-    import tempfile
-
     return sorted(Path(tempfile.gettempdir()).glob("dosepredict-*"))
 
 
@@ -173,8 +173,6 @@ def test_a_python_that_does_not_exist_is_said(queue, chosen, monkeypatch):
 
 
 def test_a_worker_in_a_temporary_folder_with_letters_of_many_languages(queue, chosen, stand_in, tmp_path, monkeypatch):
-    import tempfile
-
     folder = tmp_path / "Lékař 日本"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
