@@ -19,6 +19,7 @@ DIVERGING = (
     (-1.0, (0.05, 0.25, 0.85)), (-0.15, (0.65, 0.80, 1.0)), (0.0, (1.0, 1.0, 1.0)), (0.15, (1.0, 0.8, 0.65)),
     (1.0, (0.8, 0.1, 0.05)),
 )  # fmt: skip
+ALMOST_SAME = 0.1  # of the largest difference that is shown, which is 20 % of the prescription
 HEAT = ((0.0, (0.05, 0.0, 0.15)), (0.4, (0.55, 0.1, 0.5)), (0.75, (0.95, 0.45, 0.2)), (1.0, (1.0, 1.0, 0.7)))
 
 
@@ -34,8 +35,12 @@ def is_wash(table: Any) -> bool:
 
 
 def difference() -> Any:
-    """Blue where less is predicted than planned, white where the same, red where more."""
-    return _continuous("Dose difference", [((value + 1) / 2, color) for value, color in DIVERGING])
+    """Blue where less is predicted than planned, red where more; the CT alone where they are almost the same."""
+    table = _continuous("Dose difference", [((value + 1) / 2, color) for value, color in DIVERGING])
+    for number in range(COLORS):
+        if abs(2 * number / (COLORS - 1) - 1) < ALMOST_SAME:
+            table.SetOpacity(number, 0.0)
+    return table
 
 
 def uncertainty() -> Any:

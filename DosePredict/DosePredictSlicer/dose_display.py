@@ -8,11 +8,14 @@ import slicer
 import vtk
 
 from . import dose_colors
-from .result import DIFFERENCE, ISODOSES, PLANNED, PREDICTED, UNCERTAINTY, Result
+from .result import DIFFERENCE, ISODOSES, PLANNED, PREDICTED, ROLE, UNCERTAINTY, Result
 
 OPACITY = 0.45
-NOTABLE_GY = 2.0  # smaller differences are not coloured
 LINE_WIDTH = 2
+LEGEND = "DosePredict.Legend"  # attribute of the colour legends made here
+LEGEND_SIZE = (0.12, 0.5)  # shares of a slice view
+EVERY_TENTH = 12  # labels from 0 to 110 %
+LABELS = {DIFFERENCE: 5, UNCERTAINTY: 4}
 
 
 def prepare(result: Result) -> None:
@@ -43,6 +46,7 @@ def show_wash(volume: Any, *, opacity: float = OPACITY) -> None:
     for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
         composite.SetForegroundVolumeID(volume.GetID() if volume is not None else None)
         composite.SetForegroundOpacity(opacity)
+    _show_legend(volume)
 
 
 def show_background(ct: Any) -> None:
@@ -60,6 +64,23 @@ def isodose_lines(result: Result, visible: bool) -> Any:
     if model is not None:
         model.GetDisplayNode().SetVisibility(visible)
     return model
+
+
+def _show_legend(volume: Any) -> None:
+    """What the colours mean in Gy, in the slice views, for the volume that is shown and no other of ours; None hides all."""
+    for legend in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
+        if legend.GetAttribute(LEGEND):
+            legend.SetVisibility(False)
+    if volume is None:
+        return
+    logic = slicer.modules.colors.logic()
+    legend = logic.GetColorLegendDisplayNode(volume) or logic.AddDefaultColorLegendDisplayNode(volume)
+    legend.SetAttribute(LEGEND, "1")
+    legend.SetTitleText("Gy")
+    legend.SetLabelFormat("%.3g")
+    legend.SetNumberOfLabels(LABELS.get(volume.GetAttribute(ROLE), EVERY_TENTH))
+    legend.SetSize(*LEGEND_SIZE)
+    legend.SetVisibility(True)
 
 
 def _show(result: Result, role: str, colors: Any, low: float, high: float, threshold: float | None) -> None:

@@ -85,9 +85,9 @@ def _goal_columns(report: dict[str, Any]) -> Iterator[tuple[str, Sequence[str]]]
     yield _("Structure"), [goal["roi"] for goal in goals]
     yield _("Goal"), [f"{goal['metric'].split('[')[0]} {goal['limit']}" for goal in goals]
     yield _("Predicted"), [_number(goal["predicted"]) for goal in goals]
+    yield _("Met"), [{True: _("yes"), False: _("no")}.get(goal["met"], "") for goal in goals]
     if any(goal["reference"] is not None for goal in goals):
         yield _("Planned"), [_number(goal["reference"]) for goal in goals]
-    yield _("Met"), [{True: _("yes"), False: _("no")}.get(goal["met"], "") for goal in goals]
 
 
 def _number(value: float | None) -> str:

@@ -65,6 +65,8 @@ class RunSection:
         text = queue.log
         if text != self._ui.logText.plainText:
             self._ui.logText.setPlainText(text)
+            bar = self._ui.logText.verticalScrollBar()
+            bar.setValue(bar.maximum)  # the last lines say why
         if queue.failure and queue.failure.log:
             self._ui.logGroup.collapsed = False
 

@@ -17,6 +17,7 @@ from .scene_structures import colors_of
 NAME, MODEL_NAME, HOW, VOLUME, DOSE = range(5)
 NOTHING = "—"
 SWATCH = 12  # pixels
+WHOLE_CC = 1000  # larger volumes are shown without decimals
 
 
 class StructuresTable:
@@ -126,6 +127,8 @@ def _source(source: str) -> str:
 
 
 def _volume(structure: Structure) -> str:
-    if structure.occupancy is not None:
-        return f"{float(structure.occupancy.array.sum()) * structure.occupancy.grid.voxel_volume_cc:.1f}"
-    return f"{contour_volume_cc(structure):.1f}" if structure.contours else _("empty")
+    if structure.is_empty:
+        return _("empty")
+    painted = structure.occupancy
+    volume_cc = painted.array.sum() * painted.grid.voxel_volume_cc if painted is not None else contour_volume_cc(structure)
+    return f"{volume_cc:.0f}" if volume_cc > WHOLE_CC else f"{volume_cc:.1f}"

@@ -1,6 +1,6 @@
 """Pictures of the module for the documentation, drawn on the stand-in for Slicer: python Testing/Slicer/pictures.py FOLDER
 
-The Python needs slicer-core and PySide6 (Testing/SlicerHost/README.md); DOSEPREDICT_PYTHON names one with torch for the worker.
+The Python needs slicer-core and PySide6 (Testing/SlicerHost/README.md) and no torch; DOSEPREDICT_PYTHON names one with torch.
 """
 
 from __future__ import annotations
@@ -21,48 +21,63 @@ slicerhost.load_module(REPOSITORY / "DosePredict" / "DosePredict.py")
 
 import qt
 import slicer
+from PIL import Image
 from slicerhost import person, wait_until
 
-COLOURS = 128  # of a picture's palette; keeps the files small
-TARGET_RAS = (0, 0, 0)
+WINDOW = (1440, 960)
+COLOURS = 255  # of a picture's palette; keeps a window below 300 kB
+ZOOM = 0.62  # share of the whole scan that the slice views show
+PREDICTION_S = 600
 
 
 class Photographer:
-    """Takes pictures into a folder."""
+    """Opens the module and takes pictures into a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.window = slicer.util.mainWindow()
-        self.window.resize(1500, 1000)
+        self.window.resize(*WINDOW)
         slicer.util.selectModule("DosePredict")
-        self.panel = slicer.modules.dosepredict.widgetRepresentation()
-        self.ui = self.panel.self().panel.ui
+        self.page = slicer.modules.dosepredict.widgetRepresentation()
+        self.panel = self.page.self().panel
+        self.ui, self.queue = self.panel.ui, self.panel.queue
 
-    def window_as(self, name: str) -> None:
-        self._save(self.window, name)
-
-    def section(self, name: str, *sections: Any) -> None:
-        """The part of the panel from the first to the last section."""
+    def take(self, name: str, *sections: Any) -> None:
+        """The panel from the first to the last of some sections, or the whole window."""
         settle()
-        boxes = [qt.QRect(section.mapTo(self.panel, qt.QPoint(0, 0)), section.size) for section in sections]
-        place = boxes[0]
-        for box in boxes[1:]:
-            place = place.united(box)
-        self._save(self.panel, name, place)
-
-    def _save(self, widget: Any, name: str, place: Any = None) -> None:
-        settle()
-        picture = widget.grab(place) if place is not None else widget.grab()
+        boxes = [qt.QRect(section.mapTo(self.page, qt.QPoint(0, 0)), section.size) for section in sections]
+        picture = self.page.grab(boxes[0].united(boxes[-1])) if boxes else self.window.grab()
         image = picture.toImage().convertToFormat(qt.QImage.Format_RGB888)
-        image.save(str(self.folder / f"slicer-{name}.png"))
+        pixels = Image.frombytes("RGB", (image.width(), image.height()), bytes(image.constBits()), "raw", "RGB", image.bytesPerLine())
+        file = self.folder / f"slicer-{name}.png"
+        pixels.quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+
+    def scroll_to(self, section: Any) -> None:
+        """Bring a section to the top of the panel."""
+        place = self.page.parentWidget().parentWidget()
+        place.verticalScrollBar().setValue(section.mapTo(self.page, qt.QPoint(0, 0)).y())
+
+    def predict(self) -> None:
+        person.click(self.ui.predictButton)
+        wait_until(lambda: not self.queue.is_running, PREDICTION_S, what="the prediction")
 
 
 def settle() -> None:
     """Let timers and drawing come to rest."""
     timer = qt.QTimer()
     timer.setSingleShot(True)
-    timer.start(400)
-    wait_until(lambda: not timer.isActive(), 5)
+    timer.start(500)
+    wait_until(lambda: not timer.isActive(), 10, what="half a second")
+    qt.QApplication.processEvents()
+
+
+def zoom_in() -> None:
+    """Closer than the whole scan, on the highest target."""
+    for name in ("Red", "Green", "Yellow"):
+        node = slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode()
+        x, y, z = node.GetFieldOfView()
+        node.SetFieldOfView(ZOOM * x, ZOOM * y, z)
+        node.JumpSliceByCentering(25, 20, -5)
 
 
 def main(folder: Path) -> None:
@@ -70,23 +85,30 @@ def main(folder: Path) -> None:
 
     camera = Photographer(folder)
     ui = camera.ui
-    camera.window_as("empty")
     with tempfile.TemporaryDirectory() as patient:
         write_phantom(Path(patient) / "patient")
-        person.drop(camera.panel.self().panel._drop, [Path(patient)])
-        camera.window_as("loaded")
-        camera.section("panel-loaded", ui.patientSection, ui.checksSection)
+        person.drop(camera.panel._drop, [Path(patient)])
+        zoom_in()
+        camera.take("loaded")
+
+        with_torch = os.environ.pop("DOSEPREDICT_PYTHON")
+        os.environ["DOSEPREDICT_PYTHON"] = sys.executable  # has no torch
+        camera.predict()
+        ui.logGroup.collapsed = True  # it has paths of this computer
+        camera.take("error", ui.checksSection, ui.runSection)
+        os.environ["DOSEPREDICT_PYTHON"] = with_torch
+
         person.click(ui.predictButton)
-        queue = camera.panel.self().logic.queue
-        wait_until(lambda: queue.progress.stage == "sample" or not queue.is_running, 120)
-        camera.section("panel-running", ui.runSection)
-        wait_until(lambda: not queue.is_running, 300)
-        print(queue.failure)
+        wait_until(lambda: camera.queue.progress.step > 2 or not camera.queue.is_running, PREDICTION_S, what="some steps")
+        camera.take("running", ui.checksSection, ui.runSection)
+        wait_until(lambda: not camera.queue.is_running, PREDICTION_S, what="the prediction")
+
         person.click(ui.isodosesCheckBox)
-        camera.window_as("wash")
         person.click(ui.showDvhButton)
-        camera.window_as("dvh")
-        camera.section("panel-results", ui.resultsSection, ui.exportSection)
+        camera.scroll_to(ui.resultsSection)
+        camera.take("review")
+        person.choose(ui.washComboBox, "predicted - planned")
+        camera.take("difference")
 
 
 if __name__ == "__main__":

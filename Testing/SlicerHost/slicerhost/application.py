@@ -52,7 +52,7 @@ class MainWindow(qt.QMainWindow):
         self.resize(1400, 900)
         place = qt.QScrollArea()
         place.setWidgetResizable(True)
-        place.setMinimumWidth(460)
+        place.setMinimumWidth(500)
         dock = qt.QDockWidget("Module panel")
         dock.setObjectName("PanelDockWidget")
         dock.setFeatures(qt.QDockWidget.NoDockWidgetFeatures)
@@ -165,8 +165,12 @@ def _make_scene() -> Any:
 def _make_logic(scene: Any) -> Any:
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
-    logic.GetColorLogic().SetMRMLScene(scene)
-    logic.GetColorLogic().AddDefaultColorNodes()
+    logic.SetHomeDirectory(slicer.app.temporaryPath)  # of Slicer's own colour files, which slicer-core does not have
+    colors = slicer.vtkSlicerColorLogic()  # as the module Colors; it knows color legends
+    logic.SetColorLogic(colors)
+    colors.SetMRMLApplicationLogic(logic)
+    colors.SetMRMLScene(scene)
+    colors.AddDefaultColorNodes()
     logic.SetSliceLogics(vtk.vtkCollection())
     logic.SetViewLogics(vtk.vtkCollection())
     return logic
