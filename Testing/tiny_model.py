@@ -1,4 +1,4 @@
-"""A model that learned nothing and predicts quickly: DoseDiff at its smallest. ``python tiny_model.py FOLDER`` installs it there."""
+"""``python tiny_model.py FOLDER`` makes a model that has learned nothing and predicts quickly: DoseDiff at its smallest."""
 
 from __future__ import annotations
 

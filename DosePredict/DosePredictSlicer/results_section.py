@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from . import dose_display, dvh_review
 from .result import CT, DIFFERENCE, GOALS, ISODOSES, METRICS, PAGE, PLANNED, PREDICTED, UNCERTAINTY, Result
+from .wording import for_panel
 
 WASHES = {PREDICTED: _("predicted dose"), PLANNED: _("planned dose"), DIFFERENCE: _("predicted - planned"),
           UNCERTAINTY: _("uncertainty"), "": _("none")}  # fmt: skip
@@ -105,4 +106,5 @@ def _provenance(result: Result | None) -> str:
         **report["model"], **report["request"], seconds=report["timing_s"].get("total", 0)
     )
     outside = report["outside_domain"]
-    return f"{text} {_('Outside the domain of the model')}: {outside}." if outside else text
+    lines = [f"{text} {_('Outside the domain of the model')}: {outside}." if outside else text]
+    return "\n".join([*lines, *(f"! {for_panel(warning)}" for warning in report["warnings"])])

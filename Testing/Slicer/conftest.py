@@ -130,3 +130,13 @@ def finished(patient_folder: Path, worker_python: str, tmp_path_factory: pytest.
         return Path(shutil.copytree(job.output, tmp_path_factory.mktemp("finished") / "output"))
     finally:
         job.remove()
+
+
+@pytest.fixture
+def untrained(worker_python: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A catalogue with a quick model in it, "tiny"; returns its folder."""
+    models, testing = tmp_path_factory.mktemp("models"), REPOSITORY / "Testing"
+    paths = os.pathsep.join(map(str, (REPOSITORY, testing)))
+    subprocess.run([worker_python, testing / "tiny_model.py", models], check=True, env={**os.environ, "PYTHONPATH": paths})
+    monkeypatch.setenv("DOSEPREDICT_MODELS", str(models))
+    return models / "tiny"

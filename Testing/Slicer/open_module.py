@@ -1,5 +1,7 @@
 """python open_module.py DosePredict.py: opens the module in a fresh stand-in and prints as JSON what it found, and where."""
 
+# ruff: noqa: E402, T201 - the stand-in first, then what it makes possible
+
 from __future__ import annotations
 
 import json

@@ -3,6 +3,8 @@
 The Python needs slicer-core and PySide6 (Testing/SlicerHost/README.md) and no torch; DOSEPREDICT_PYTHON names one with torch.
 """
 
+# ruff: noqa: E402 - the stand-in first, then what it makes possible
+
 from __future__ import annotations
 
 import os
@@ -48,9 +50,10 @@ class Photographer:
         boxes = [qt.QRect(section.mapTo(self.page, qt.QPoint(0, 0)), section.size) for section in sections]
         picture = self.page.grab(boxes[0].united(boxes[-1])) if boxes else self.window.grab()
         image = picture.toImage().convertToFormat(qt.QImage.Format_RGB888)
-        pixels = Image.frombytes("RGB", (image.width(), image.height()), bytes(image.constBits()), "raw", "RGB", image.bytesPerLine())
+        size, pixels = (image.width(), image.height()), bytes(image.constBits())
         file = self.folder / f"slicer-{name}.png"
-        pixels.quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+        colours = Image.frombytes("RGB", size, pixels, "raw", "RGB", image.bytesPerLine())
+        colours.quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
 
     def scroll_to(self, section: Any) -> None:
         """Bring a section to the top of the panel."""

@@ -60,7 +60,7 @@ def test_the_installed_tree(installed):
 
 
 def test_the_worker_runs_from_the_installed_tree(installed, worker_python):
-    code = "import DosePredictLib.worker.job as job; from DosePredictLib import registry; registry.verify(registry.find('dosediff'));"
+    code = "import DosePredictLib.worker.job as job, DosePredictLib.registry as models; models.verify(models.find('dosediff')); "
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     command = [worker_python, "-c", code + "print(job.__file__)"]
     done = subprocess.run(command, cwd=installed.parent, env=environment, capture_output=True, text=True, timeout=300)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ from slicerhost import person, wait_until
 
 from DosePredictLib.cli.main import main as dosepredict
 
-TESTING = Path(__file__).resolve().parents[1]
 PREDICTION_S = 400  # on a busy machine; a tenth of it on an idle one
 
 
@@ -36,14 +33,6 @@ def opened(panel: Any, patient_folder: Path) -> Any:
     person.drop(panel._drop, [patient_folder])
     settle(panel)
     return panel
-
-
-@pytest.fixture
-def untrained(worker_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quick model is in the catalogue."""
-    paths = os.pathsep.join(map(str, (TESTING.parent, TESTING)))
-    subprocess.run([worker_python, TESTING / "tiny_model.py", tmp_path], check=True, env={**os.environ, "PYTHONPATH": paths})
-    monkeypatch.setenv("DOSEPREDICT_MODELS", str(tmp_path))
 
 
 def is_settled(panel: Any) -> bool:
