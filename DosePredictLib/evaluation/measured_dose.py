@@ -19,8 +19,8 @@ IRRADIATED = 0.01  # of the highest measured dose
 class Agreement:
     """The measures of DMTP's Table 2. rmse_percent, mae_percent: of the highest measured dose.
 
-    ssim: structural similarity in three dimensions. All over the voxels with more than 1 % of the highest measured dose; the paper
-    does not say over which it averages, and air all around would flatter any prediction.
+    ssim: structural similarity, three-dimensional. All over voxels with more than 1 % of the highest measured dose: the paper
+    does not say which it averages over, and air all around would flatter any prediction.
     """
 
     ssim: float

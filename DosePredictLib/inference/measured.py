@@ -6,11 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import Recipe
+from ..core import DoseGrid, ModelError, Recipe, Volume
 from ..diffusion.sde import VarianceExploding
 from ..models.dmtp import DMTP
+from ..preprocessing.dose_channels import dose_conditions, measured_dose
 from ..samplers.common import OnStep, gaussian
 from ..samplers.predictor_corrector import Score, predictor_corrector
+from .predictor import Predictor, fast_bfloat16
 
 BATCH = 8  # windows at a time; the result does not depend on it
 
@@ -38,6 +40,31 @@ def merged(windows: Tensor) -> Tensor:
     numbers = _numbers(count, slices // 2).flatten().to(windows.device)
     total = torch.zeros_like(windows[:, 0]).index_add_(0, numbers, windows.flatten(0, 1))
     return total / torch.bincount(numbers, minlength=count).reshape(-1, *[1] * (total.ndim - 1))
+
+
+def predict_measured(
+    predictor: Predictor,
+    planned: DoseGrid,
+    ct: Volume | None,
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> DoseGrid:
+    """What would be measured of ``planned``, on its grid. ct: for mode B. The same request gives the same dose on a device.
+
+    Raises ModelError for a model of another kind of dose, InputError as ``dose_conditions``.
+    """
+    network, recipe = predictor.network, predictor.recipe
+    if not isinstance(network, DMTP):
+        raise ModelError(f"The model {recipe.model} predicts no measured dose; take one that was trained as dmtp.")
+    given = dose_conditions(planned, ct, recipe)
+    channels = torch.from_numpy(np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1))).to(predictor.device)
+    half = fast_bfloat16(predictor.device)
+    unit = sample_measured(
+        network, recipe, channels, steps=steps or predictor.default_steps, seed=seed, half=half, on_step=on_step
+    )
+    return measured_dose(planned, unit.numpy(), given, recipe)
 
 
 def sample_measured(
