@@ -13,6 +13,7 @@ from .. import registry
 from ..core import Case, DoseGrid, Grid, ModelError, OutputError, Recipe, Volume
 from ..models.diffdp import DiffDP
 from ..preprocessing.channels import Conditions, conditions, network_grid
+from ..preprocessing.dose_channels import PLANNED_DOSE
 from ..preprocessing.intensity import unit_to_dose
 from ..samplers.common import OnStep
 from . import weights
@@ -70,11 +71,16 @@ class Predictor:
         on_step: OnStep | None = None,
     ) -> Prediction:
         """The same request gives the same dose on the same device. grid, trust_air: for OpenKBP, see ``conditions``."""
+        if PLANNED_DOSE in self.recipe.channels:
+            raise ModelError(
+                f"The model {self.recipe.model} predicts what is measured of a planned dose, no planned dose; take another model."
+            )
         given = conditions(case, self.recipe, grid or network_grid(case, self.recipe), trust_air=trust_air)
         sampled = self._samples(given, steps or self.default_steps, seeds_of(seed, samples), on_step)
         gray = [self._gray(sample, given, case) for sample in sampled]
         mean = np.asarray(np.mean(gray, axis=0, dtype=np.float64), np.float32)
-        dose, warnings, estimate = DoseGrid(mean, given.grid), missing_warnings(given), self._estimate(given, case)
+        warnings = (*missing_warnings(given), *self._settings_without_effect(steps, samples))
+        dose, estimate = DoseGrid(mean, given.grid), self._estimate(given, case)
         if samples == 1 or self.recipe.volumetric:
             return Prediction(dose, None, warnings, estimate=estimate)
         spread = Volume(np.std(gray, axis=0, ddof=1), given.grid)
@@ -92,6 +98,11 @@ class Predictor:
             ).numpy()
             for number, one in enumerate(seeds)
         ]
+
+    def _settings_without_effect(self, steps: int | None, samples: int) -> list[str]:
+        if not self.recipe.volumetric or (samples == 1 and steps in (None, 1)):
+            return []
+        return [f"The model {self.card['id']} answers in one step and without chance; steps and samples have no effect on it."]
 
     def _estimate(self, given: Conditions, case: Case) -> DoseGrid | None:
         if not isinstance(self.network, DiffDP):
