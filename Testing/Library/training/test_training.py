@@ -12,9 +12,9 @@ import torch
 from DosePredictLib.core import InputError, ModelError, Recipe
 from DosePredictLib.training.augmentation import Augmentation
 from DosePredictLib.training.dataset import Patient, recipe_key
-from DosePredictLib.training.loop import learning_rate, train
+from DosePredictLib.training.loop import Trainer, learning_rate, train
 from DosePredictLib.training.settings import Settings, TrainingRecipe, read_recipe
-from DosePredictLib.training.slices import EMPTY_SLICE_CHANCE, SliceSampler
+from DosePredictLib.training.slices import EMPTY_SLICE_CHANCE, SliceDiffusion, SliceSampler
 
 RECIPE = Recipe(model="dosediff", network={"distance_maps": 11, "widths": (16, 16), "time_width": 16}, steps=2)
 PLAN = TrainingRecipe(
@@ -83,12 +83,26 @@ def test_training_lowers_the_loss_and_logs_it(tmp_path):
     assert 0 < lines[-1]["validation_mae"] < 1
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_and_case(tmp_path):
     broken = patients(1)
     broken[0].dose[:] = np.nan
-    with pytest.raises(ModelError, match="step 0 is not finite"):
+    with pytest.raises(ModelError, match="loss of step 0 is not finite; its cases are p0"):
         train(PLAN, broken, [], tmp_path, resume=False)
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_before_it_spoils_the_weights(tmp_path):
+    good = train(replace(PLAN, training=replace(PLAN.training, steps=1)), patients(1), [], tmp_path, resume=False)
+    before = weights(good)
+
+    class Steep(SliceDiffusion):
+        def loss(self, network, step):
+            return sum(p.sum() * 0 for p in network.parameters()).sqrt()  # 0, with an infinite slope
+
+    trainer = Trainer(PLAN, good, Steep(PLAN, patients(1), torch.device("cpu")))
+    with pytest.raises(ModelError, match="gradient of step 1 is not finite; its cases are p0"):
+        trainer.step()
+    assert torch.equal(weights(good), before) and torch.isfinite(before).all()
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(tmp_path):
