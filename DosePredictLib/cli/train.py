@@ -10,7 +10,7 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, metavar="RECIPE.toml", help="how to train; see Resources/Recipes")
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="OpenKBP in its CSV layout, or a folder of DICOM cases or dose pairs"
+        "--data", type=Path, required=True, metavar="DIR", help="OpenKBP as CSV, or a folder of DICOM cases or dose pairs"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for checkpoints, log and the model")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")

@@ -3,8 +3,8 @@
 A U-Net that is told the noise level looks at adjacent slices of the noisy dose beside the same slices of the planned dose
 (mode A), and of the CT (mode B), as channels. What its output means is said by ``diffusion.sde``.
 
-The paper calls it the default U-Net of Song et al. 2021 with 128 kernels in the first convolution. Here widths are settings of the
-recipe; there is no attention at 16 x 16, since what a measurement differs by is local or the same everywhere.
+The paper calls it the default U-Net of Song et al. 2021 with 128 kernels in the first convolution. Here widths are settings of
+the recipe; there is no attention at 16 x 16, since what a measurement differs by is local or the same everywhere.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .dosediff import Encoder
 class DMTP(nn.Module):
     """F(x, t, condition), which is zero before training.
 
-    given: names of the conditioning channels, ("RTDose",) or ("RTDose", "CT"). slices: adjacent ones seen at once. widths: channels a
-    level. Rows and columns must be multiples of ``self.multiple``. Raises ValueError for an even number of slices.
+    given: names of the conditioning channels, ("RTDose",) or ("RTDose", "CT"). slices: adjacent ones seen at once. widths: channels
+    a level. Rows and columns must be multiples of ``self.multiple``. Raises ValueError for an even number of slices.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class DMTP(nn.Module):
         self.head = nn.Sequential(group_norm(widths[0]), nn.SiLU(), last, nn.PixelShuffle(stem))
 
     def forward(self, x: Tensor, t: Tensor, condition: Tensor) -> Tensor:
-        """x: (batch, slices, rows, columns). t: (batch,), 0...1000. condition: (batch, slices * given, rows, columns) -> like x."""
+        """x: (batch, slices, rows, columns). t: (batch,), 0...1000. condition: (batch, slices * given, ...) -> like x."""
         time = self.time(t).to(x.dtype)
         h, seen = self.encoder.start(torch.cat([x, condition], dim=1)), []
         for index in range(len(self.decoder)):

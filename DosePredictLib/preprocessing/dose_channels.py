@@ -1,4 +1,4 @@
-"""A planned dose, and the CT, as the channels of a network that predicts what will be measured; the same in training and in use."""
+"""A planned dose, and the CT, as channels of a network that predicts what will be measured; the same in training and use."""
 
 from __future__ import annotations
 
