@@ -21,7 +21,7 @@ from .dosediff import Encoder
 class DMTP(nn.Module):
     """F(x, t, condition), which is zero before training.
 
-    given: names of the conditioning channels, ("RTDose",) or ("RTDose", "CT"). slices: adjacent ones seen at once. widths: channels
+    given: the conditioning channels, ("RTDose",) or ("RTDose", "CT"). slices: adjacent ones seen at once. widths: channels
     a level. Rows and columns must be multiples of ``self.multiple``. Raises ValueError for an even number of slices.
     """
 
