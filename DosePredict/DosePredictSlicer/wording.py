@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 
 FOR_PANEL = {
     "give one for each target, e.g. --prescription PTV70=70": _("type it into the column Gy of the table of structures"),
+    'name the target and its dose, e.g. --prescription "NAME"=70': _("type the target's dose into the column Gy"),
     "give it with --prescription": _("type it into the column Gy of the table of structures"),
     "add --outside-domain": _("tick 'Outside the domain too' under Advanced"),
     "use --device auto or cpu": _("choose another device under Advanced"),

@@ -105,7 +105,7 @@ def test_from_a_dropped_folder_to_an_rtdose_with_the_shipped_model(opened, patie
     predict(panel)
     assert shown_over_the_ct() == "Predicted dose"
     assert np.abs(picture() - before).max() > 50
-    assert ui.provenanceLabel.text.startswith("dosediff ")
+    assert ui.provenanceLabel.text.startswith(f"{panel.parameters.model} ")
 
     person.choose(ui.washComboBox, "predicted - planned")
     assert shown_over_the_ct() == "Predicted - planned dose"
