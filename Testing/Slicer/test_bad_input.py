@@ -57,11 +57,14 @@ def test_weights_that_were_damaged(panel, untrained):
 
 
 def spoken(path: Path) -> Iterator[str]:
-    """The strings of a source file, f-strings with their text only, docstrings left out."""
+    """The strings of a source file with NAME where an f-string has a value; docstrings are left out."""
     tree = ast.parse(path.read_text("utf-8"))
-    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    parts = [part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values]
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)} | {id(part) for part in parts}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(part.value if isinstance(part, ast.Constant) else "NAME" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
             yield node.value
 
 

@@ -165,7 +165,9 @@ def _make_scene() -> Any:
 def _make_logic(scene: Any) -> Any:
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
-    logic.SetHomeDirectory(slicer.app.temporaryPath)  # of Slicer's own colour files, which slicer-core does not have
+    logic.SetHomeDirectory(slicer.app.temporaryPath)  # where Slicer has colour files; slicer-core has none
+    logic.SetShareDirectory("share")
+    os.makedirs(os.path.join(slicer.app.temporaryPath, "share", "ColorFiles"), exist_ok=True)
     colors = slicer.vtkSlicerColorLogic()  # as the module Colors; it knows color legends
     logic.SetColorLogic(colors)
     colors.SetMRMLApplicationLogic(logic)
