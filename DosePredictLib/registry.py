@@ -21,6 +21,7 @@ from .core.errors import ModelError
 from .resources import resource
 
 WEIGHTS, CARD = "weights.safetensors", "model.json"
+DEFAULT_MODEL = "resdose"  # the best on the validation patients, docs/results.md
 REQUIRED_IN_CARD = ("id", "version", "weights_sha256")
 KINDS_IN_CARD = {"title": str, "domain": dict, "default_steps": int}
 LARGEST_CARD = 1 << 22  # bytes

@@ -99,6 +99,7 @@ class Panel:
             result = self.queue.results[-1]
             self.parameters.predicted = result.node("predicted")
             self._results.present(result)
+            self._export.show(result)
 
     def load(self, paths: list[Path]) -> None:
         """Load the patient found in folders and files, and choose it."""

@@ -7,6 +7,8 @@ from typing import Annotated
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
+from DosePredictLib.registry import DEFAULT_MODEL
+
 
 @parameterNodeWrapper
 class DosePredictParameterNode:
@@ -24,7 +26,7 @@ class DosePredictParameterNode:
     names: str = "{}"
     prescription: str = "{}"
     wishesFor: str
-    model: str = "dosediff"
+    model: str = DEFAULT_MODEL
     samples: Annotated[int, WithinRange(1, 50)] = 1
     steps: Annotated[int, WithinRange(0, 1000)] = 0
     seed: Annotated[int, WithinRange(0, 2147483647)] = 0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from DosePredictLib.core import Case, DosePredictError, Volume
+from DosePredictLib.registry import DEFAULT_MODEL
 from DosePredictLib.worker.protocol import STAGES, Event, JobFolder, Request
 
 from .background_job import BackgroundJob, Ending
@@ -21,7 +22,7 @@ STAGE_SHARES = {"read": 0.05, "preprocess": 0.15, "sample": 0.65, "write": 0.05,
 class Settings:
     """How to predict; see ``DosePredictLib.worker.protocol.Request``."""
 
-    model: str = "dosediff"
+    model: str = DEFAULT_MODEL
     steps: int | None = None
     samples: int = 1
     seed: int = 0

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..registry import DEFAULT_MODEL
+
 if TYPE_CHECKING:
     from ..inference.predictor import Predictor
     from ..io.openkbp import OpenKbpPatient
@@ -19,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="folder with pt_N folders of CSV files, at any depth"
     )
-    parser.add_argument("--model", default="dosediff", metavar="ID")
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="ID")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N patients")
     parser.add_argument("--steps", type=int, metavar="N", help="sampling steps; the model's own number by default")
     parser.add_argument("--samples", type=int, default=1, metavar="N", help="samples whose mean is scored")

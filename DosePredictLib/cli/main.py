@@ -34,11 +34,14 @@ OK, UNEXPECTED, REFUSED, CANCELLED = 0, 1, 2, 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 a fault of the program (or a check that found faults), 2 refused, 3 cancelled."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser(words).parse_args(words)
-    if not hasattr(options, "run"):
-        parser(words).print_help()
-        return OK
-    return _guarded(options)
+    try:
+        options = parser(words).parse_args(words)
+        if not hasattr(options, "run"):
+            parser(words).print_help()
+            return OK
+        return _guarded(options)
+    except KeyboardInterrupt:
+        return _complain("Cancelled; nothing was written.", CANCELLED)
 
 
 def parser(words: Sequence[str]) -> argparse.ArgumentParser:
@@ -67,7 +70,7 @@ def _guarded(options: argparse.Namespace) -> int:
 
     try:
         return options.run(options) or OK
-    except (Cancelled, KeyboardInterrupt):
+    except Cancelled:
         return _complain("Cancelled; nothing was written.", CANCELLED)
     except DosePredictError as error:
         return _complain(str(error), REFUSED)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..registry import DEFAULT_MODEL
 
-DEFAULT_MODEL = "dosediff"
 MAP_EXAMPLE = '{"Parotid_L": "left parotid"}'
 
 

@@ -20,6 +20,7 @@ OFFSET_MM = 0.01  # frames may be this far from an even spacing
 WHOLE = ("PLAN", "MULTI_PLAN", "PLAN_OVERVIEW")
 PARTS = ("FRACTION", "FRACTION_SESSION", "BEAM", "BEAM_SESSION")
 MAXIMUM = (0.85, 1.6)  # plausible maximum dose of a course / its highest prescription
+LONGEST_CODE = 16  # characters of a code string (CS); what is longer is damage
 SINGLE_FRAME_MM = 1.0  # thickness of a plane that does not state one
 
 
@@ -113,9 +114,9 @@ def whole_course(doses: Sequence[RtDose], plan: Plan | None, prescribed_gy: floa
 def _refuse_other_than_gray(dataset: Dataset, file: str) -> None:
     if text(dataset, "Modality") != "RTDOSE":
         raise DicomError(f"{file} is not an RTDOSE; name the file of the dose.")
-    if text(dataset, "DoseUnits") != "GY":
+    if (unit := text(dataset, "DoseUnits")) != "GY":
         raise DicomError(
-            f"The dose units of {file} are {text(dataset, 'DoseUnits') or 'missing'}, not GY: a relative dose cannot be compared"
+            f"The dose units of {file} are {unit[:LONGEST_CODE] or 'missing'}, not GY: a relative dose cannot be compared"
             " with a prediction; export it in Gy, or leave it out."
         )
     if text(dataset, "DoseType") == "ERROR":

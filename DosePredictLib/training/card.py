@@ -41,7 +41,7 @@ def training_facts(state: State, plan: TrainingRecipe, cases: int) -> dict[str, 
     return {
         "cases": cases,
         "steps": state.step,
-        "slices": state.step * plan.training.batch,
+        **({} if plan.recipe.volumetric else {"slices": state.step * plan.training.batch}),
         "minutes": round(state.seconds / 60),
         "seed": plan.training.seed,
         "device": "CUDA" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",

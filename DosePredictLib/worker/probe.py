@@ -14,7 +14,7 @@ PACKAGES = ("torch", "safetensors", "matplotlib", "pydicom", "SimpleITK", "numpy
 
 
 def probe() -> dict[str, Any]:
-    """packages: name -> version, None where missing. devices: id, name, free_gb (None where unknown), and why it does not work."""
+    """packages: name -> version, None where missing. devices: id, name, free_gb (None where unknown), problem ("" for none)."""
     found: dict[str, Any] = {"packages": {name: _version(name) for name in PACKAGES}, "devices": [], "error": ""}
     try:
         import torch

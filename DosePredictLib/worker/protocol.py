@@ -94,12 +94,19 @@ class JobFolder:
         """A new folder that only its user may enter, holding the request; this process is the caller."""
         remove_abandoned()
         job = cls(Path(tempfile.mkdtemp(prefix=PREFIX)))  # mkdtemp makes it 0700
-        for folder in (job.input, job.output):
+        try:
+            job._fill(request)
+        except BaseException:
+            job.remove()
+            raise
+        return job
+
+    def _fill(self, request: Request) -> None:
+        for folder in (self.input, self.output):
             folder.mkdir()
         caller = {"parent": os.getpid(), "host": platform.node()}
-        with written_whole(job.request_file) as part:
+        with written_whole(self.request_file) as part:
             part.write_text(json.dumps(asdict(request) | caller, indent=1), encoding="utf-8")
-        return job
 
     @property
     def request_file(self) -> Path:

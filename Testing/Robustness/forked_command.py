@@ -128,6 +128,7 @@ def _as_command(place: Place, limits: dict[str, int]) -> int:
     os.environ |= {"TMPDIR": str(place.jobs), "DOSEPREDICT_MODELS": str(place.models), "XDG_DATA_HOME": str(place.root / "home")}
     tempfile.tempdir = None
     running.start = partial(_start_worker, place)  # type: ignore[assignment]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born to ignore it
     for name, value in limits.items():
         resource.setrlimit(getattr(resource, name), (value, value))
     words = ["predict", str(place.case), "--out", str(place.out), "--model", "tiny", "--device", "cpu", "--grid", "ct"]
