@@ -217,3 +217,12 @@ def test_a_demo_never_removes_what_it_did_not_make(tmp_path, model, capsys) -> N
     (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
     assert "something else" in refused(["demo", "--out", str(tmp_path / "thesis"), "--model", model], capsys)
     assert (tmp_path / "thesis" / "chapter1.tex").exists()
+
+
+def test_ctrl_c_while_the_command_line_is_read_is_one_sentence(monkeypatch, capsys):
+    def interrupted(words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "parser", interrupted)
+    assert main(["models"]) == 3
+    assert capsys.readouterr().err == "dosepredict: Cancelled; nothing was written.\n"

@@ -78,3 +78,14 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_process_is_known_to_be_alive() -> None:
     assert is_alive(os.getpid())
     assert not is_alive(2**22 + 1)  # above the largest process number of Linux
+
+
+def test_a_folder_that_is_interrupted_while_it_is_made_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(job: JobFolder, request: Request) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(JobFolder, "_fill", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        JobFolder.create(REQUEST)
+    assert not list(tmp_path.iterdir())
