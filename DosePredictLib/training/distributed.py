@@ -34,6 +34,7 @@ def processes() -> Iterator[None]:
     dist.init_process_group("nccl" if gpu else "gloo", timeout=LONGEST_WAIT)
     try:
         yield
+        dist.barrier()  # none leaves while another may still speak to it
     finally:
         dist.destroy_process_group()
 
