@@ -87,10 +87,10 @@ class Predictor:
         return Prediction(dose, spread, warnings, tuple(DoseGrid(one, given.grid) for one in gray), estimate)
 
     def _samples(self, given: Conditions, steps: int, seeds: list[int], on_step: OnStep | None) -> list[np.ndarray]:
-        """One array (k, j, i) in the recipe's unit over the network's box for each seed."""
+        """One array (k, j, i) in the recipe's unit over the network's box for each seed; one where there is no chance."""
         channels, half = self._channels(given), fast_bfloat16(self.device)
         if self.recipe.volumetric:
-            return [predicted_volume(self.network, channels, half=half, on_step=on_step).numpy()] * len(seeds)
+            return [predicted_volume(self.network, channels, half=half, on_step=on_step).numpy()]
         condition, diffusion = channels.transpose(0, 1).contiguous(), weights.diffusion_of(self.recipe)
         return [
             sample_slices(

@@ -3,7 +3,7 @@
 Geometry is that of a linac with the couch at 0 (IEC 61217) on a grid along the patient's axes (LPS). The dose model is the
 simplest that follows a plan: primary fluence in beamlets of ``BEAMLET_MM``, attenuated exponentially with water-equivalent
 depth and by the inverse square, without scatter and build-up. Fitted to the doses of OpenKBP plans by fluence alone it
-leaves 0.2-0.5 Gy of mean error, so what these plans can look like is known before any learning.
+leaves 0.5 Gy of mean error (docs/experiments.md), so what these plans can look like is known before any learning.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A first plan by optimisation: the dose that simple fields reach when asked to cover the targets and spare the organs.
 
 It is no prediction of what a planner does, but shows a network what these fields can do on this anatomy: where dose can fall
-off, which way it streaks, what sparing one organ costs. On OpenKBP it alone errs by about 3.5 Gy (docs/experiments.md).
+off, which way it streaks, what sparing one organ costs. On OpenKBP it alone errs by about 4.5 Gy (docs/experiments.md).
 """
 
 from __future__ import annotations
