@@ -23,7 +23,7 @@ from .resources import resource
 WEIGHTS, CARD = "weights.safetensors", "model.json"
 DEFAULT_MODEL = "resdose"  # the best on the validation patients, docs/results.md
 REQUIRED_IN_CARD = ("id", "version", "weights_sha256")
-KINDS_IN_CARD = {"title": str, "domain": dict, "default_steps": int}
+KINDS_IN_CARD = {"title": str, "predicts": str, "domain": dict, "recipe": dict, "metrics": list, "default_steps": int}
 LARGEST_CARD = 1 << 22  # bytes
 
 
@@ -47,6 +47,11 @@ class ModelInfo:
     @property
     def title(self) -> str:
         return str(self.card.get("title", self.id))
+
+    @property
+    def megabytes(self) -> float:
+        """Of the weights; 0 where they are missing."""
+        return self.weights.stat().st_size / 2**20 if self.weights.is_file() else 0.0
 
 
 def user_folder() -> Path:

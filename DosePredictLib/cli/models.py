@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .. import registry
 from ..core.errors import ModelError
+from ..model_card import predicts, score
 from .options import existing
 
 
@@ -26,10 +27,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def list_models(options: argparse.Namespace) -> int:
+    """One line a model, and a second with what it predicts, how large it is, which weights it has, and its score."""
     models = registry.available()
     for model in models:
         origin = "shipped" if model.shipped else "imported"
+        facts = f"{predicts(model.card)}, {model.megabytes:.1f} MB, SHA-256 {model.card['weights_sha256'][:12]}"
         print(f"{model.id:<14} {model.version:<8} {origin:<9} {model.title}")
+        print(f"{'':<14} {facts}; {score(model.card) or 'no score'}")
     if not models:
         print("No model is installed; add one with 'dosepredict models import FOLDER'.")
     return 0

@@ -138,7 +138,11 @@ def test_a_fault_of_the_program_ends_in_one_sentence_and_a_log_without_values(tm
 
 
 def test_models_are_listed_shown_and_verified(model, capsys, tmp_path) -> None:
-    assert main(["models"]) == 0 and model in capsys.readouterr().out
+    assert main(["models"]) == 0
+    listed = capsys.readouterr().out
+    assert f"{model:<14} 1        imported  A paper model" in listed
+    shipped = registry.find(registry.DEFAULT_MODEL)
+    assert f"planned dose, {shipped.megabytes:.1f} MB, SHA-256 {shipped.card['weights_sha256'][:12]}; dose score" in listed
     assert main(["models", "show", model]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "A paper model"
     assert main(["models", "verify"]) == 0
