@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 
 from DosePredictLib import registry
 from DosePredictLib.core import OARS, DosePredictError
+from DosePredictLib.model_card import is_deterministic
 
 from . import dependencies, site_names
 from .checks import Check, Level, check, obstacles
@@ -162,10 +163,11 @@ class Panel:
         return installed[self.parameters.model]
 
     def _settings(self) -> Settings:
-        chosen = self.parameters
+        """As chosen; what has no effect on the model is left at its usual value."""
+        chosen, model = self.parameters, self._model_info()
+        chance = {} if is_deterministic(model.card) else {"steps": chosen.steps or None, "samples": chosen.samples, "seed": chosen.seed}
         return Settings(
-            model=chosen.model, steps=chosen.steps or None, samples=chosen.samples, seed=chosen.seed, device=chosen.device,
-            grid=chosen.grid, outside_domain=chosen.outsideDomain,
+            model=model.id, device=chosen.device, grid=chosen.grid, outside_domain=chosen.outsideDomain, **chance,
         )  # fmt: skip
 
     def _current_patient(self) -> Patient:

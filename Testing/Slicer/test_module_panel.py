@@ -239,6 +239,30 @@ def test_the_model_card_says_data_scores_limits_and_licence(panel):
         assert word in text
 
 
+def test_the_chosen_model_says_what_it_predicts_its_score_and_whether_its_weights_are_its_own(panel, monkeypatch):
+    from DosePredictSlicer import model_section
+
+    panel.parameters.model = "resdose"
+    panel.refresh()
+    for words in ("planned dose", "dose score", "OpenKBP validation", " MB, SHA-256 ", ", verified"):
+        assert words in panel.ui.modelLabel.text
+    monkeypatch.setattr(model_section, "_sha256", lambda *_given: "another")
+    panel.refresh()
+    assert "not those of the card" in panel.ui.modelLabel.text
+
+
+def test_settings_without_effect_are_off_and_say_why(panel):
+    panel.parameters.model = "resdose"
+    panel.refresh()
+    for box in (panel.ui.samplesSpinBox, panel.ui.stepsSpinBox, panel.ui.seedSpinBox):
+        assert not box.enabled
+        assert "one step and without chance" in box.toolTip
+    panel.parameters.model = "dosediff"
+    panel.refresh()
+    assert panel.ui.samplesSpinBox.enabled
+    assert "averaged" in panel.ui.samplesSpinBox.toolTip
+
+
 def test_a_model_is_imported_from_a_folder_and_chosen(panel, monkeypatch, tmp_path: Path):
     import json
 
