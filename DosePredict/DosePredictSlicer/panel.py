@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,10 +166,10 @@ class Panel:
     def _settings(self) -> Settings:
         """As chosen; what has no effect on the model is left at its usual value."""
         chosen, model = self.parameters, self._model_info()
-        chance = {} if is_deterministic(model.card) else {"steps": chosen.steps or None, "samples": chosen.samples, "seed": chosen.seed}
-        return Settings(
-            model=model.id, device=chosen.device, grid=chosen.grid, outside_domain=chosen.outsideDomain, **chance,
-        )  # fmt: skip
+        usual = Settings(model=model.id, device=chosen.device, grid=chosen.grid, outside_domain=chosen.outsideDomain)
+        if is_deterministic(model.card):
+            return usual
+        return replace(usual, steps=chosen.steps or None, samples=chosen.samples, seed=chosen.seed)
 
     def _current_patient(self) -> Patient:
         """As chosen; what was read from the scene is kept until it changes there."""
