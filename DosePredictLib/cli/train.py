@@ -13,6 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="OpenKBP as CSV, or a folder of DICOM cases or dose pairs"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for checkpoints, log and the model")
+    parser.add_argument(
+        "--set", action="append", default=[], dest="changes", metavar="TABLE.KEY=VALUE",
+        help="a line of TOML that takes the place of the recipe's, e.g. training.steps=1500; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
 
 
@@ -31,7 +35,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from ..training.pairs import load_pairs
     from ..training.settings import read_recipe
 
-    plan = read_recipe(arguments.recipe)
+    plan = read_recipe(arguments.recipe, arguments.changes)
     learn, check = find_cases(arguments.data)
     arguments.out.mkdir(parents=True, exist_ok=True)
     cache = arguments.out / "cache"

@@ -19,6 +19,7 @@ class Recipe:
     pad_multiple: of the sides of a slice, and of the number of slices where the network is volumetric (three-dimensional).
     structures: OAR distance-map channels in their order, after the targets PTV_High, PTV_Mid, PTV_Low.
     missing_distance_mm: constant that stands in for a missing structure, "far outside", never 0 ("on the surface").
+    voxel_distances: whether distances are counted in voxels, and unit, clip and missing distance with them (DoseDiff's MSDM).
     planning: {"angles_deg": [...], "plans": [{...}, ...]}: doses of simple fields as further channels (preprocessing.planning).
     dose_range: dose / highest prescription that maps to [-1, 1]; ct_range_hu likewise.
     """
@@ -36,6 +37,7 @@ class Recipe:
     distance_unit_mm: float = 100.0  # the paper's decimetre
     distance_clip_mm: float = 200.0
     missing_distance_mm: float = -200.0
+    voxel_distances: bool = False
     planning: dict[str, Any] = field(default_factory=dict)
     diffusion: dict[str, Any] = field(default_factory=lambda: {"timesteps": 1000, "beta": [1e-4, 0.02], "output": "epsilon"})
     steps: int = 8

@@ -105,7 +105,7 @@ class Predictor:
         return [f"The model {self.card['id']} answers in one step and without chance; steps and samples have no effect on it."]
 
     def _estimate(self, given: Conditions, case: Case) -> DoseGrid | None:
-        if not isinstance(self.network, DiffDP):
+        if not (isinstance(self.network, DiffDP) and self.network.guided):
             return None
         condition = self._channels(given).transpose(0, 1).contiguous()
         unit = estimated_slices(self.network, condition, half=fast_bfloat16(self.device))

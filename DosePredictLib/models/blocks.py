@@ -25,6 +25,11 @@ def zeroed(module: nn.Conv2d) -> nn.Conv2d:
     return module
 
 
+def as_masks(condition: Tensor) -> Tensor:
+    """(batch, channels, rows, columns), CT and prescription first: the distance maps after them as what is inside, 0 or 1."""
+    return torch.cat([condition[:, :2], (condition[:, 2:] > 0).to(condition)], dim=1)
+
+
 class TimeEmbedding(nn.Module):
     """Sinusoids of the time step, then two linear layers: (batch,) -> (batch, width)."""
 

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import TimeEmbedding, conv, group_norm, zeroed
+from .blocks import TimeEmbedding, as_masks, conv, group_norm, zeroed
 
 ADDED = 3  # feature maps of g that are added; f attends to the others
 HEAD = 32  # channels, in which g's feature maps are summed to a dose
@@ -104,16 +104,19 @@ class DecoderBlock(nn.Module):
 
 
 class NoisePredictor(nn.Module):
-    """f(x_e, y_t, gamma_t): six levels, a bottleneck with self-attention, skip connections from each ResBlock."""
+    """f(x_e, y_t, gamma_t): six levels, a bottleneck with self-attention, skip connections from each ResBlock.
 
-    def __init__(self, widths: Sequence[int], noise_width: int, stem: int) -> None:
+    beside: channels that come with y_t where no features of the structures, x_e, guide it.
+    """
+
+    def __init__(self, widths: Sequence[int], noise_width: int, stem: int, *, beside: int = 0) -> None:
         super().__init__()
         deepest = widths[-1]
         self.intensity = nn.Sequential(TimeEmbedding(noise_width), nn.SiLU())
-        self.first = nn.Sequential(nn.PixelUnshuffle(stem), conv(stem**2, widths[0]))
+        self.first = nn.Sequential(nn.PixelUnshuffle(stem), conv((1 + beside) * stem**2, widths[0]))
         self.blocks = nn.ModuleList(ResBlock(a, b, noise_width) for a, b in pairwise([widths[0], *widths]))
         self.downs = downs(widths)
-        self.cross = nn.ModuleList(Attention(width) for width in widths[ADDED - 1 :])
+        self.cross = nn.ModuleList(Attention(width) for width in ([] if beside else widths[ADDED - 1 :]))
         self.middle = nn.ModuleList(ResBlock(deepest, deepest, noise_width) for _ in range(2))
         self.attention = Attention(deepest)
         above = [None, *widths[:-1]]
@@ -124,7 +127,7 @@ class NoisePredictor(nn.Module):
 
     def forward(self, y_t: Tensor, gamma: Tensor, structures: Sequence[Tensor]) -> Tensor:
         noise = self.intensity(noise_angle(gamma)).to(y_t.dtype)
-        h, kept = self.first(y_t) + structures[0], []
+        h, kept = self._guided(self.first(y_t), 0, structures), []
         for number, (block, down) in enumerate(zip(self.blocks, self.downs, strict=True), start=1):
             kept.append(block(h, noise))
             h = self._guided(down(kept[-1]), number, structures)
@@ -135,7 +138,9 @@ class NoisePredictor(nn.Module):
         return self.head(h)
 
     def _guided(self, h: Tensor, number: int, structures: Sequence[Tensor]) -> Tensor:
-        """Features of level ``number`` with those of the structures."""
+        """Features of level ``number`` with those of the structures, where there are any."""
+        if not structures:
+            return h
         return h + structures[number] if number < ADDED else self.cross[number - ADDED](h, structures[number])
 
 
@@ -144,7 +149,8 @@ class DiffDP(nn.Module):
 
     channels: of x, CT and prescription first, then distance maps, positive inside. widths: channels of the five steps.
     masks: whether the network sees the distance maps as masks only, as in the paper. stem: side of the blocks of pixels that
-    become channels at the start (1 in the paper). Rows and columns must be multiples of ``self.multiple``.
+    become channels at the start (1 in the paper). guided: false for the paper's ablation without structure encoder, where x comes
+    beside y_t at the input and there is no estimate. Rows and columns must be multiples of ``self.multiple``.
     """
 
     def __init__(
@@ -155,25 +161,29 @@ class DiffDP(nn.Module):
         noise_width: int = 128,
         masks: bool = True,
         stem: int = 1,
+        guided: bool = True,
     ) -> None:
         super().__init__()
-        self.multiple, self.masks = stem * 2 ** (len(widths) - 1), masks
-        self.structures = StructureEncoder(channels, widths, stem)
-        self.noise = NoisePredictor(widths, noise_width, stem)
+        self.multiple, self.masks, self.guided = stem * 2 ** (len(widths) - 1), masks, guided
+        self.structures = StructureEncoder(channels, widths, stem) if guided else None
+        self.noise = NoisePredictor(widths, noise_width, stem, beside=0 if guided else channels)
 
     def encode(self, condition: Tensor) -> list[Tensor]:
-        """The features of the structures, which are the same in every step. condition: (batch, channels, rows, columns)."""
-        if self.masks:
-            condition = torch.cat([condition[:, :2], (condition[:, 2:] > 0).to(condition)], dim=1)
-        return self.structures(condition)
+        """What is the same in every step: the structures' features, or x. condition: x, (batch, channels, rows, columns)."""
+        seen = as_masks(condition) if self.masks else condition
+        return [seen] if self.structures is None else self.structures(seen)
 
     def estimate(self, features: Sequence[Tensor]) -> Tensor:
-        """The structure encoder's own dose, without diffusion, (batch, 1, rows, columns)."""
+        """The structure encoder's own dose, without diffusion, (batch, 1, rows, columns). Raises ValueError without encoder."""
+        if self.structures is None:
+            raise ValueError("Without structure encoder there is no estimate.")
         return self.structures.dose(features)
 
     def forward(self, y_t: Tensor, gamma: Tensor, condition: Tensor | Sequence[Tensor]) -> Tensor:
         """y_t: (batch, 1, rows, columns). gamma: (batch,), abar_t. condition: as for ``encode``, or what it has returned."""
         features = self.encode(condition) if isinstance(condition, Tensor) else condition
+        if not self.guided:
+            return self.noise(torch.cat([y_t, *features], dim=1), gamma, [])
         return self.noise(y_t, gamma, features)
 
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import Level, TimeEmbedding, Upsample, conv, group_norm, zeroed
+from .blocks import Level, TimeEmbedding, Upsample, as_masks, conv, group_norm, zeroed
 
 
 class Encoder(nn.Module):
@@ -67,7 +67,8 @@ class FusionFormer(nn.Module):
 class DoseDiff(nn.Module):
     """epsilon_theta(y_t, x_CT, x_sdm, t).
 
-    distance_maps: channels of x_sdm. widths: channels a level. Rows and columns must be multiples of ``self.multiple``.
+    distance_maps: channels of x_sdm, the prescription and the maps. widths: channels a level. masks: whether the network sees
+    the distance maps as masks only (the paper's table 2). Rows and columns must be multiples of ``self.multiple``.
     """
 
     def __init__(
@@ -78,9 +79,10 @@ class DoseDiff(nn.Module):
         time_width: int = 128,
         stem: int = 2,
         patch: int = 1,
+        masks: bool = False,
     ) -> None:
         super().__init__()
-        self.multiple = stem * 2 ** (len(widths) - 1) * patch
+        self.multiple, self.masks = stem * 2 ** (len(widths) - 1) * patch, masks
         self.time = TimeEmbedding(time_width)
         self.dose, self.ct, self.sdm = (Encoder(n, widths, time_width, stem) for n in (1, 1, distance_maps))
         self.fusion = FusionFormer(widths[-1], patch)
@@ -93,6 +95,7 @@ class DoseDiff(nn.Module):
     def forward(self, y_t: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """y_t: (batch, 1, rows, columns). t: (batch,). condition: (batch, 1 + distance_maps, rows, columns), CT first."""
         time = self.time(t).to(y_t.dtype)
+        condition = as_masks(condition) if self.masks else condition
         dose, ct, sdm = self.dose.start(y_t), self.ct.start(condition[:, :1]), self.sdm.start(condition[:, 1:])
         fused = []
         for index in range(len(self.decoder)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -106,7 +106,8 @@ def distance_channel(occupancy: np.ndarray | None, grid: Grid, recipe: Recipe, b
     channel = np.full(grid.shape, recipe.missing_distance_mm / recipe.distance_unit_mm, np.float32)
     if occupancy is not None and (occupancy >= 0.5).any():
         seen, clip = box_with(box, occupancy >= 0.5), recipe.distance_clip_mm
-        channel[seen] = np.clip(signed_distance_mm(occupancy[seen], grid), -clip, clip) / recipe.distance_unit_mm
+        counted = replace(grid, spacing=(1.0, 1.0, 1.0)) if recipe.voxel_distances else grid
+        channel[seen] = np.clip(signed_distance_mm(occupancy[seen], counted), -clip, clip) / recipe.distance_unit_mm
     return channel
 
 

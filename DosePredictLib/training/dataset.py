@@ -81,20 +81,26 @@ def load_patients(folders: Sequence[Path], recipe: Recipe, cache: Path) -> Itera
 
 def cached(folders: Sequence[Path], cache: Path, prepare: Callable[[Path], Patient]) -> Iterator[Patient]:
     """What ``prepare`` makes of each folder; kept in ``cache``, one npz each."""
-    cache.mkdir(parents=True, exist_ok=True)
     for folder in folders:
-        file = cache / f"{folder.name}.npz"
-        if not file.exists():
-            patient, part = prepare(folder), file.with_suffix(".part.npz")
-            np.savez(part, channels=patient.channels, dose=patient.dose, counts=patient.counts)
-            part.replace(file)
-        with np.load(file) as stored:
-            yield Patient(folder.name, stored["channels"], stored["dose"], stored["counts"])
+        yield kept(cache / f"{folder.name}.npz", folder.name, partial(prepare, folder))
+
+
+def kept(file: Path, name: str, prepare: Callable[[], Patient]) -> Patient:
+    """What ``file`` holds, made by ``prepare`` the first time."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        patient, part = prepare(), file.with_suffix(".part.npz")
+        np.savez(part, channels=patient.channels, dose=patient.dose, counts=patient.counts)
+        part.replace(file)
+    with np.load(file) as stored:
+        return Patient(name, stored["channels"], stored["dose"], stored["counts"])
 
 
 def recipe_key(recipe: Recipe) -> str:
     """Changes whenever the channels would; the network and its schedule do not matter."""
     values = {k: v for k, v in recipe.to_dict().items() if k not in ("model", "network", "diffusion", "steps")}
+    if not recipe.voxel_distances:
+        del values["voxel_distances"]  # younger than the format: caches made before it stay valid
     return hashlib.sha256(json.dumps([CACHE_FORMAT, values], sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -71,7 +71,7 @@ def stages(plan: TrainingRecipe, patients: Sequence[Patient], device: torch.devi
         return [(settings.steps, MeasuredDose(plan, patients, device))]
     if plan.recipe.volumetric:
         return [(settings.steps, VolumeDose(plan, patients, device))]
-    if plan.recipe.model == "diffdp":
+    if plan.learns_structures_first:
         first, second = StructureDose(plan, patients, device), GuidedDiffusion(plan, patients, device)
         return [(settings.pretraining, first), (settings.steps, second)]
     return [(settings.steps, SliceDiffusion(plan, patients, device))]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 from ..core import InputError, Recipe
+from ..models import build
 from ..preprocessing.dose_channels import PLANNED_DOSE
 from .augmentation import Augmentation
 from .measurement import SimulatedMeasurement
@@ -67,13 +71,23 @@ class TrainingRecipe:
         """Whether the model predicts what is measured of a planned dose."""
         return PLANNED_DOSE in self.recipe.channels
 
+    @property
+    def learns_structures_first(self) -> bool:
+        """Whether the model is DiffDP with its structure encoder, which learns to predict the dose before the rest does."""
+        return self.recipe.model == "diffdp" and self.recipe.network.get("guided", True)
 
-def read_recipe(path: Path) -> TrainingRecipe:
-    """Raises InputError for a file that cannot be read, and for keys it should not have."""
+
+def read_recipe(path: Path, changes: Sequence[str] = ()) -> TrainingRecipe:
+    """changes: lines of TOML that take the place of the file's, such as "training.steps = 1500".
+
+    Raises InputError for a file or change that cannot be read, and for keys it should not have.
+    """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"The training recipe {path.name} cannot be read: {error}.") from error
+    for change in changes:
+        tables = _merged(tables, _read_change(change))
     unknown = set(tables) - {"recipe", "training", "augmentation", "card", "measurement"}
     if unknown or "recipe" not in tables:
         raise InputError(f"The training recipe {path.name} needs the table [recipe] and knows no {sorted(unknown)}.")
@@ -84,16 +98,40 @@ def read_recipe(path: Path) -> TrainingRecipe:
         tables.get("card", {}),
         _filled(SimulatedMeasurement, tables.get("measurement", {}), path),
     )
+    _check_network(plan, path)
     _check_stages(plan, path)
     return plan
+
+
+def _read_change(change: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(change)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(
+            f"The change {change} cannot be read; write it as a line of TOML, e.g. training.steps=1500 or 'training.norm=\"L1\"'."
+        ) from error
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """``old`` with the values of ``new`` in its place, table by table."""
+    both = {key: _merged(old[key], new[key]) for key in new if isinstance(old.get(key), dict) and isinstance(new[key], dict)}
+    return {**old, **new, **both}
+
+
+def _check_network(plan: TrainingRecipe, path: Path) -> None:
+    try:
+        with torch.device("meta"):  # without values
+            build(plan.recipe.model, plan.recipe.network)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path.name}: the network cannot be built as [recipe.network] says: {error}.") from error
 
 
 def _check_stages(plan: TrainingRecipe, path: Path) -> None:
     settings = plan.training
     if settings.norm not in NORMS:
         raise InputError(f"{path.name}: norm is {settings.norm!r}, not one of {', '.join(NORMS)}.")
-    if settings.pretraining and plan.recipe.model != "diffdp":
-        raise InputError(f"{path.name}: only diffdp has a part to train first; take out pretraining.")
+    if settings.pretraining and not plan.learns_structures_first:
+        raise InputError(f"{path.name}: only diffdp with its structure encoder has a part to train first; set pretraining to 0.")
     if not 0 <= settings.pretraining < settings.steps:
         raise InputError(
             f"{path.name}: pretraining takes {settings.pretraining} of {settings.steps} steps; leave some for the rest."

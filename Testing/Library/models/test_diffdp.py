@@ -41,9 +41,10 @@ def test_a_slice_does_not_depend_on_its_batch():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("guided", [True, False])
 @pytest.mark.parametrize("which", ["dose", "noise intensity", "CT", "mask"])
-def test_every_input_changes_the_output(which):
-    network, (y, gamma, condition) = small_network(), inputs()
+def test_every_input_changes_the_output(which, guided):
+    network, (y, gamma, condition) = small_network(guided=guided), inputs()
     ct, mask = torch.eye(5)[[0, 4]][:, :, None, None]
     changed = {
         "dose": (y + 1, gamma, condition),
@@ -79,6 +80,13 @@ def test_the_noise_and_the_estimate_need_the_features_of_every_level():
         changed = [f + torch.randn_like(f) if number == level else f for number, f in enumerate(features)]
         assert not torch.allclose(network(y, gamma, changed), noise, atol=1e-3)
         assert not torch.allclose(network.estimate(changed), estimate, atol=1e-3)
+
+
+def test_without_structure_encoder_there_is_no_estimate():
+    network, (_, _, condition) = small_network(guided=False), inputs()
+    assert not any(name.startswith(("structures", "noise.cross")) for name in network.state_dict())
+    with pytest.raises(ValueError, match="no estimate"):
+        network.estimate(network.encode(condition))
 
 
 def test_the_papers_network_adds_at_three_levels_attends_at_three_and_ends_at_a_sixteenth():

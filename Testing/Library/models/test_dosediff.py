@@ -13,9 +13,9 @@ from DosePredictLib.samplers.ddim import ddim
 SMALL = {"distance_maps": 3, "widths": (16, 16), "time_width": 16}
 
 
-def small_network(seed: int = 0) -> DoseDiff:
+def small_network(seed: int = 0, **changes) -> DoseDiff:
     torch.manual_seed(seed)
-    network = DoseDiff(**SMALL)
+    network = DoseDiff(**{**SMALL, **changes})
     torch.nn.init.normal_(network.head[2].weight, std=0.1)  # the head starts as zero, which would hide every difference
     return network.eval()
 
@@ -27,6 +27,16 @@ def inputs(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         torch.arange(batch) * 300,
         torch.randn(batch, 4, 16, 24, generator=generator),
     )
+
+
+@torch.no_grad()
+def test_masks_hide_distances_and_not_ct_or_prescription():
+    y, t, condition = inputs()
+    nearer = torch.cat([condition[:, :2], condition[:, 2:] * 0.5], dim=1)
+    for masks in (True, False):
+        network = small_network(masks=masks)
+        assert torch.equal(network(y, t, nearer), network(y, t, condition)) == masks
+        assert not torch.equal(network(y, t, condition * 0.5), network(y, t, condition))
 
 
 def test_an_untrained_network_predicts_nothing():

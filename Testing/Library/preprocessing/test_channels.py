@@ -55,6 +55,17 @@ def test_distances_in_the_box_are_those_of_the_whole_grid(centre):
     assert (in_box[0, 0, 30:] == -2.0).all() or centre[0] == 70  # what nobody looks at is not computed
 
 
+@pytest.mark.parametrize(("counted", "above"), [(False, 0.045), (True, 0.015)])
+def test_distances_may_be_counted_in_voxels_whatever_their_size(counted, above):
+    """Of a slab of 3 mm slices, whose surface lies half a voxel beyond its last slice: two slices on, 1.5 voxels or 4.5 mm."""
+    grid = Grid((8, 8, 12), (4.0, 4.0, 3.0), (0.0, 0.0, 0.0))
+    slab = np.zeros(grid.shape, np.float32)
+    slab[4:8, 1:-1, 1:-1] = 1
+    box = Box((0, 0, 0), grid.shape)
+    found = distance_channel(slab, grid, replace(RECIPE, voxel_distances=counted), box)
+    assert found[9, 4, 4] == pytest.approx(-above)
+
+
 def test_a_missing_structure_is_far_away_everywhere():
     given = conditions(ball_case(), RECIPE, GRID, trust_air=True)
     assert (channel(given, "SDM:Brainstem") == -2.0).all() and (channel(given, "SDM:PTV_Mid") == -2.0).all()

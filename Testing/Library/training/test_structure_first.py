@@ -17,6 +17,7 @@ from DosePredictLib.training.augmentation import Augmentation
 from DosePredictLib.training.dataset import Patient
 from DosePredictLib.training.loop import learning_rate, train
 from DosePredictLib.training.settings import Settings, TrainingRecipe, read_recipe
+from DosePredictLib.training.slices import SliceDiffusion
 from DosePredictLib.training.structure_first import GuidedDiffusion, StructureDose
 
 RECIPE = Recipe(
@@ -77,6 +78,15 @@ def test_the_first_stage_trains_the_encoder_alone_and_the_second_everything(stra
     assert not torch.equal(weights(straight.network.structures), weights(first.structures))
 
 
+def test_without_structure_encoder_there_is_one_stage_and_it_learns_the_noise(tmp_path):
+    alone = replace(RECIPE, network={**RECIPE.network, "guided": False})
+    plan = replace(PLAN, recipe=alone, training=replace(SETTINGS, pretraining=0))
+    [(last, task)] = loop.stages(plan, [patient()], CPU)
+    assert last == 8 and type(task) is SliceDiffusion
+    state = train(plan, [patient()], [patient()], tmp_path, resume=False)
+    assert not torch.equal(weights(state.network), weights(build(alone.model, alone.network)))
+
+
 def test_the_losses_are_absolute_errors_of_dose_and_of_noise():
     """Of a network that answers zero everywhere they are known: mean |dose|, and mean |v|."""
     network = build(RECIPE.model, RECIPE.network)
@@ -117,9 +127,10 @@ def test_the_learning_rate_starts_anew_in_the_second_stage():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("model = 'dosediff'\n[training]\npretraining = 3", "only diffdp"),
-        ("model = 'diffdp'\n[training]\npretraining = 9\nsteps = 9", "leave some"),
-        ("model = 'diffdp'\n[training]\nnorm = 'l1'", "not one of L1, L2"),
+        ("model = 'dosediff'\nnetwork.distance_maps = 11\n[training]\npretraining = 3", "only diffdp"),
+        ("model = 'diffdp'\nnetwork = {channels = 12, guided = false}\n[training]\npretraining = 3", "its structure encoder"),
+        ("model = 'diffdp'\nnetwork.channels = 12\n[training]\npretraining = 9\nsteps = 9", "leave some"),
+        ("model = 'diffdp'\nnetwork.channels = 12\n[training]\nnorm = 'l1'", "not one of L1, L2"),
     ],
 )
 def test_stages_that_cannot_be_are_refused(tmp_path, text, words):

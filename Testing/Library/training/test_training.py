@@ -135,13 +135,15 @@ def test_the_learning_rate_rises_then_falls_to_nothing():
 def test_the_cache_follows_what_the_network_sees_and_not_how_it_is_built():
     assert recipe_key(replace(RECIPE, margin_mm=10.0)) != recipe_key(RECIPE)
     assert recipe_key(replace(RECIPE, network={}, steps=50)) == recipe_key(RECIPE)
+    assert recipe_key(replace(RECIPE, voxel_distances=True)) != recipe_key(RECIPE)
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("[recipe]\nmodel = 'dosediff'\nspeed = 3", "speed"),
-        ("[recipe]\nmodel = 'dosediff'\n[training]\nepochs = 3", "epochs"),
+        ("[recipe]\nmodel = 'dosediff'\nnetwork.distance_maps = 11\n[training]\nepochs = 3", "epochs"),
+        ("[recipe]\nmodel = 'dosediff'\n[recipe.network]\nlayers = 3", "layers"),
         ("[training]\nsteps = 3", "needs the table"),
         ("[recipe", "cannot be read"),
     ],
@@ -151,6 +153,32 @@ def test_a_recipe_with_a_mistake_is_refused_by_name(tmp_path, text, words):
     path.write_text(text)
     with pytest.raises((InputError, ModelError), match=words):
         read_recipe(path)
+
+
+def test_a_recipe_can_be_changed_line_by_line(repository):
+    path = repository / "Resources" / "Recipes" / "dosediff.toml"
+    changes = ("recipe.network.masks=true", "training.steps=15", 'card.id="dosediff-masks"', "augmentation.flip = 0.0")
+    plan, shipped = read_recipe(path, changes), read_recipe(path)
+    assert plan.recipe == replace(shipped.recipe, network={**shipped.recipe.network, "masks": True})
+    assert plan.training == replace(shipped.training, steps=15)
+    assert plan.augmentation == replace(shipped.augmentation, flip=0.0)
+    assert plan.card == {**shipped.card, "id": "dosediff-masks"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("training.epochs=3", "no setting .'epochs'"),
+        ("recipe.network.maps=3", "'maps'"),
+        ("recipe.speed=3", "speed"),
+        ("train.steps=3", "'train'"),
+        ("training.steps", "as a line of TOML"),
+        ("training.norm=L1", "as a line of TOML"),
+    ],
+)
+def test_a_change_with_a_mistake_is_refused_by_name(repository, change, words):
+    with pytest.raises((InputError, ModelError), match=words):
+        read_recipe(repository / "Resources" / "Recipes" / "dosediff.toml", [change])
 
 
 def test_the_shipped_recipes_can_be_read_and_fit_their_networks(repository):
