@@ -30,24 +30,25 @@ def main(arguments: list[str]) -> int:
     progress = Progress(job)
     progress.emit("started", pid=os.getpid())
     try:
-        outputs = _run(job, progress)
+        result = _run(job, progress)
     except BaseException as error:  # the last event must be written whatever happened
         job.clear_output()
         code, event = _explain(error)
         progress.emit(**event)
         return code
-    progress.emit("done", outputs=outputs)
+    progress.emit("done", **result)
     return DONE
 
 
-def _run(job: JobFolder, progress: Progress) -> list[str]:
+def _run(job: JobFolder, progress: Progress) -> dict[str, Any]:
+    """What the last event says of the result."""
     request = job.request()
     family = watch(request.parent, lambda: _abandon(job))
     signal.signal(signal.SIGTERM, lambda *_: _abandon(job) if family.is_gone else _cancel())
     from .job import run
 
-    run(job, request, progress)
-    return sorted(path.name for path in job.output.iterdir())
+    kind = run(job, request, progress)
+    return {"outputs": sorted(path.name for path in job.output.iterdir()), "dose_kind": kind}
 
 
 def _explain(error: BaseException) -> tuple[int, dict[str, Any]]:

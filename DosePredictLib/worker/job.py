@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__, registry
 from ..core import Cancelled, Case, DoseGrid, Grid, InputError, OutputError, Prescription
+from ..model_card import MEASURED, predicts
 from .protocol import JobFolder, Progress, Request, RequestError
 
 if TYPE_CHECKING:
@@ -58,19 +59,25 @@ class Sampled:
     warnings: tuple[str, ...]
 
 
-def run(folder: JobFolder, request: Request, progress: Progress) -> None:
-    """Do what the request asks; results are in output/ when it returns. Raises RequestError and the errors of core."""
+def run(folder: JobFolder, request: Request, progress: Progress) -> str:
+    """Do what the request asks; results are in output/ when it returns. Raises RequestError and the errors of core.
+
+    Returns the kind of dose that was predicted: "planned" or "measured".
+    """
     if request.kind != "predict":
         raise RequestError(f"This version cannot do {request.kind!r} in the background.")
-    predict(Job(folder, request, progress))
+    return predict(Job(folder, request, progress))
 
 
-def predict(job: Job) -> None:
+def predict(job: Job) -> str:
     """From the patient's files to RTDOSE and report."""
     from ..preprocessing.rasters import rasterise_all
+    from . import measured_job
     from .reports import Predicted, write_reports
 
     card = registry.find(job.request.model).card
+    if predicts(card) == MEASURED:
+        return measured_job.predict(job, card)
     job.begin("read")
     patient = read(job)
     job.begin("preprocess")
@@ -83,6 +90,7 @@ def predict(job: Job) -> None:
     write_dose(job, patient, dose, sampled, rasters, card)
     job.begin("report")
     write_reports(job, Predicted(patient, dose, sampled, rasters, card, domain))
+    return "planned"
 
 
 def read(job: Job) -> DicomCase:
