@@ -1,4 +1,7 @@
-"""``dosepredict benchmark openkbp --data DIR --model ID``: the challenge's two scores on patients in its own layout."""
+"""``dosepredict benchmark openkbp --data DIR --model ID``: the challenge's two scores on patients in its own layout.
+
+A model that estimates the dose before it samples (DiffDP's structure encoder) has this estimate scored beside its dose.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from typing import TYPE_CHECKING, Any
 from ..registry import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from ..inference.predictor import Predictor
+    import numpy as np
+
+    from ..core import DoseGrid
+    from ..evaluation.openkbp import Scores
+    from ..inference.predictor import Prediction, Predictor
     from ..io.openkbp import OpenKbpPatient
 
 
@@ -35,8 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ..evaluation.openkbp import OAR_NAMES, Scores
-    from ..evaluation.openkbp_statistics import statistics
+    from ..evaluation.openkbp import Scores
     from ..inference.predictor import Predictor
     from ..io.openkbp import find_patients, read_patient, write_dose
 
@@ -45,21 +51,25 @@ def run(arguments: argparse.Namespace) -> int:
     predictor = Predictor.load(arguments.model, arguments.device)
     if arguments.predictions:
         arguments.predictions.mkdir(parents=True, exist_ok=True)
-    scores, started = Scores(), time.monotonic()
+    scores, estimates, started = Scores(), Scores(), time.monotonic()
     for number, folder in enumerate(folders, start=1):
         patient = read_patient(folder)
-        gray = predicted_dose(predictor, patient, arguments)
+        prediction = predicted(predictor, patient, arguments)
+        gray = where_possible(prediction.dose, patient)
         if arguments.predictions:
             write_dose(arguments.predictions / f"{patient.id}.csv", gray)
         if patient.case.reference is not None:
             add(scores, patient, gray)
+            if prediction.estimate is not None:
+                add(estimates, patient, where_possible(prediction.estimate, patient))
             print(f"{number:4d}/{len(folders)}  {patient.id:8s} {scores.dose_errors[patient.id]:6.3f} Gy", flush=True)
     result = {**identity(predictor, arguments), "seconds_per_patient": (time.monotonic() - started) / len(folders)}
     if scores.dose_errors:
-        result.update(scores.to_dict())
-        result.update(statistics(result, OAR_NAMES))
+        result.update(scored(scores))
         if other:
             result["comparison"] = comparison(result, other)
+    if estimates.dose_errors:
+        result["estimate"] = scored(estimates)
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1), encoding="utf-8")
     print(summary(result))
@@ -86,9 +96,9 @@ def comparison(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
     return {"with": theirs.get("model"), **{score: asdict(one) for score, one in differences.items()}}
 
 
-def predicted_dose(predictor: Predictor, patient: OpenKbpPatient, arguments: argparse.Namespace) -> Any:
-    """[k, j, i] Gy on the patient's own grid; the possible_dose_mask is applied here and seen nowhere else."""
-    prediction = predictor.predict(
+def predicted(predictor: Predictor, patient: OpenKbpPatient, arguments: argparse.Namespace) -> Prediction:
+    """On the patient's own grid."""
+    return predictor.predict(
         patient.case,
         steps=arguments.steps,
         samples=arguments.samples,
@@ -96,10 +106,14 @@ def predicted_dose(predictor: Predictor, patient: OpenKbpPatient, arguments: arg
         grid=patient.case.ct.grid,
         trust_air=True,
     )
-    return prediction.dose.gray * patient.possible_dose_mask
 
 
-def add(scores: Any, patient: OpenKbpPatient, gray: Any) -> None:
+def where_possible(dose: DoseGrid, patient: OpenKbpPatient) -> np.ndarray:
+    """[k, j, i] Gy; the possible_dose_mask is applied here and seen nowhere else."""
+    return dose.gray * patient.possible_dose_mask
+
+
+def add(scores: Scores, patient: OpenKbpPatient, gray: np.ndarray) -> None:
     scores.add(
         patient.id,
         reference=patient.case.reference.gray,  # type: ignore[union-attr]
@@ -108,6 +122,15 @@ def add(scores: Any, patient: OpenKbpPatient, gray: Any) -> None:
         masks=patient.masks,
         voxel_mm=patient.case.ct.grid.spacing,
     )
+
+
+def scored(scores: Scores) -> dict[str, Any]:
+    """Scores with their parts, intervals and groups of patients, ready for JSON."""
+    from ..evaluation.openkbp import OAR_NAMES
+    from ..evaluation.openkbp_statistics import statistics
+
+    found = scores.to_dict()
+    return {**found, **statistics(found, OAR_NAMES)}
 
 
 def identity(predictor: Predictor, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -138,6 +161,8 @@ def summary(result: dict[str, Any]) -> str:
             score_line("DVH score", result["dvh_score_gy"], result["interval_gy"]["dvh"]),
             *(group_line(name, group) for name, group in result["groups"].items()),
         ]
+    if "estimate" in result:
+        lines += estimate_lines(result["estimate"])
     if "comparison" in result:
         lines += comparison_lines(result["comparison"])
     return "\n".join(lines)
@@ -149,6 +174,14 @@ def score_line(name: str, gray: float, interval: list[float]) -> str:
 
 def group_line(name: str, group: dict[str, Any]) -> str:
     return f"  {name:18s} n = {group['patients']:3d}   dose {group['dose_score_gy']:.2f} Gy   DVH {group['dvh_score_gy']:.2f} Gy"
+
+
+def estimate_lines(result: dict[str, Any]) -> list[str]:
+    return [
+        "its structure encoder's own estimate, without sampling",
+        score_line("  dose", result["dose_score_gy"], result["interval_gy"]["dose"]),
+        score_line("  DVH", result["dvh_score_gy"], result["interval_gy"]["dvh"]),
+    ]
 
 
 def comparison_lines(compared: dict[str, Any]) -> list[str]:

@@ -40,6 +40,12 @@ def test_scores_come_with_interval_groups_and_comparison():
     assert "DVH   -0.500 Gy   95 % -0.500 ... -0.500 Gy   Wilcoxon p = 0.00049" in text  # 2 / 2 ** 12
 
 
+def test_an_estimate_made_without_sampling_is_scored_beside_the_dose():
+    both = result(np.full(12, 2.0)) | {"estimate": result(np.full(12, 1.5))}
+    assert "structure encoder's own estimate, without sampling\n  dose      1.5000 Gy   95 % 1.50" in summary(both)
+    assert "estimate" not in summary(result(np.full(12, 2.0)))
+
+
 def test_a_file_that_is_no_run_is_refused_by_name(tmp_path):
     for text in ("no", "[]"):
         (tmp_path / "other.json").write_text(text)
