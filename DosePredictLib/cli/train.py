@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _train(arguments: argparse.Namespace) -> int:
     from ..training.card import write_model
-    from ..training.dataset import find_cases, load_patients
+    from ..training.dataset import CACHE, find_cases, load_patients
     from ..training.distributed import leader_first, leads
     from ..training.loop import train
     from ..training.pairs import load_pairs
@@ -38,7 +38,7 @@ def _train(arguments: argparse.Namespace) -> int:
     plan = read_recipe(arguments.recipe, arguments.changes)
     learn, check = find_cases(arguments.data)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    cache = arguments.out / "cache"
+    cache = arguments.out / CACHE
     with leader_first():
         load = partial(load_pairs, plan=plan) if plan.measures else partial(load_patients, recipe=plan.recipe)
         patients = list(load(learn, cache=cache))

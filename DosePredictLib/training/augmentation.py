@@ -18,7 +18,8 @@ class Augmentation:
     """flip: probability of a left-right mirror. rotation: degrees, zoom: factor, shift_hu: HU; each the bound of a uniform draw.
 
     Zoom stands for another voxel size, so distances stay as they are. drop: probability of losing each organ.
-    turned: probability of a rotation.
+    turned: probability of a rotation. turns_deg: of copies among which a volumetric network draws, beside the patient as he is:
+    multiples of the angle between equally spaced fields, under which other doses of these fields are as likely (C3D).
     """
 
     flip: float = 0.5
@@ -27,6 +28,7 @@ class Augmentation:
     shift_hu: float = 20.0
     drop: float = 0.05
     turned: float = 1.0
+    turns_deg: tuple[float, ...] = ()
 
 
 def augment(batch: Tensor, recipe: Recipe, settings: Augmentation, rng: np.random.Generator) -> Tensor:

@@ -14,6 +14,7 @@ from . import distributed
 from .augmentation import Augmentation, mirrored
 from .dataset import Patient
 from .settings import TrainingRecipe
+from .turned import TurnedCopies
 
 ELSEWHERE = 0.05  # weight of a voxel where no dose was computed, beside 1 where dose may be
 EARLIER = 0.5  # weight of an answer that a later part of the network refines (C3D)
@@ -22,8 +23,10 @@ EARLIER = 0.5  # weight of an answer that a later part of the network refines (C
 class VolumeDose:
     """Absolute dose error, plus the distance between the dose distributions of each structure (its DVH)."""
 
-    def __init__(self, plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device) -> None:
-        self.plan, self.patients, self.device = plan, patients, device
+    def __init__(
+        self, plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device, copies: TurnedCopies | None = None
+    ) -> None:
+        self.plan, self.patients, self.device, self.copies = plan, patients, device, copies
         channels = plan.recipe.channels
         self.structures = [number for number, name in enumerate(channels) if name.startswith("SDM:")]
 
@@ -44,15 +47,23 @@ class VolumeDose:
         return self.patients[order[turn]], np.random.default_rng([self.plan.training.seed, epoch, turn])
 
     def _loss_of(self, network: nn.Module, number: int) -> Tensor:
-        patient, rng = self._drawn(number)
-        volume = augmented(tensor_of(patient), self.plan.recipe, self.plan.augmentation, rng).to(self.device)
-        given, dose, counts = volume[None, :-2], volume[-2], volume[-1]
-        with torch.autocast(self.device.type, torch.bfloat16):
-            answers = network(given.contiguous(memory_format=torch.channels_last_3d))
+        given, dose, counts = self._changed(*self._drawn(number))
+        with self.half():
+            answers = network(given)
         predicted, *earlier = answers[0].float()
         inside = [(given[0, number] > 0) & (counts > 0.5) for number in self.structures]
         shape = self.plan.training.dvh_weight * dvh_distance(predicted, dose, inside)
         return dose_error(predicted, dose, counts) + shape + sum(EARLIER * dose_error(one, dose, counts) for one in earlier)
+
+    def _changed(self, patient: Patient, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Channels (1, channels, k, j, i), dose and where it counts (k, j, i), augmented."""
+        if self.copies:
+            patient = self.copies.drawn(patient, rng)
+        volume = augmented(tensor_of(patient), self.plan.recipe, self.plan.augmentation, rng).to(self.device)
+        return volume[None, :-2].contiguous(memory_format=torch.channels_last_3d), volume[-2], volume[-1]
+
+    def half(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def predicted(self, network: nn.Module, patient: Patient) -> Tensor:
         """(k, j, i) dose in the recipe's unit."""
