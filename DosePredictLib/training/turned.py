@@ -1,4 +1,4 @@
-"""Patients turned about their long axis: another anatomy under the same fields, where these are equally spaced (C3D; OpenKBP: 40 degrees)."""
+"""Patients turned about their long axis: another anatomy under the same fields, where these are equally spaced (as C3D learns)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .dataset import Patient, kept
 
 @dataclass(frozen=True)
 class TurnedCopies:
-    """Copies of patients turned by one of ``degrees``, kept in ``folder`` once made; ``multiple``: of the sides of a copy's box."""
+    """Copies of patients turned by one of ``degrees``, kept in ``folder`` once made. multiple: of their sides."""
 
     folder: Path
     degrees: tuple[float, ...]
@@ -34,8 +34,8 @@ class TurnedCopies:
 def turned(patient: Patient, degrees: float, multiple: int) -> Patient:
     """Channels, dose and where it counts, turned from the columns' axis towards the rows' (in LPS from x to y).
 
-    The box of the copy is the smallest, with sides that are multiples of ``multiple``, around what counts; beyond the patient's own box
-    its edge is repeated, where nothing counts.
+    The copy's box is the smallest around what counts whose sides are multiples of ``multiple``. Beyond the patient's own box,
+    where nothing counts, its edge is repeated.
     """
     channels = patient.channels.shape[1]
     images = torch.from_numpy(np.concatenate([patient.channels, patient.dose[:, None]], axis=1).astype(np.float32))
