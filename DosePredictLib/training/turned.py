@@ -1,4 +1,4 @@
-"""Patients turned about their long axis: another anatomy under the same fields, where these are equally spaced (as C3D learns)."""
+"""Patients turned about their long axis: another anatomy under the same fields, where these are equally spaced, as in C3D."""
 
 from __future__ import annotations
 
