@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from .addiff_dose import ADDiffDose
 from .c3d import C3D
 from .diffdp import DiffDP
 from .dmtp import DMTP
@@ -15,6 +16,7 @@ from .resdose import ResDose
 from .unet import UNet
 
 NETWORKS: dict[str, type[nn.Module]] = {
+    "addiff_dose": ADDiffDose,
     "c3d": C3D,
     "diffdp": DiffDP,
     "dmtp": DMTP,

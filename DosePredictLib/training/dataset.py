@@ -18,6 +18,7 @@ from ..preprocessing.channels import body_on, conditions, network_grid
 from ..preprocessing.intensity import dose_to_unit
 from ..preprocessing.resample import resample
 
+CACHE = "cache"  # folder beside the checkpoints
 CACHE_FORMAT = 4  # raise it whenever the same recipe would give other channels
 
 
@@ -26,12 +27,14 @@ class Patient:
     """channels: (slices, channels, rows, columns) float16. dose: (slices, rows, columns) float16 in [-1, 1].
 
     counts: (slices, rows, columns) bool, where dose may be: the body, or OpenKBP's possible_dose_mask.
+    highest_gy: the highest prescription.
     """
 
     id: str
     channels: np.ndarray
     dose: np.ndarray
     counts: np.ndarray
+    highest_gy: float = openkbp.TARGET_GY["PTV70"]
 
 
 def patient_of(case: Case, recipe: Recipe, grid: Grid, *, counts: np.ndarray | None = None, trust_air: bool = False) -> Patient:
@@ -43,7 +46,7 @@ def patient_of(case: Case, recipe: Recipe, grid: Grid, *, counts: np.ndarray | N
     unit = dose_to_unit(gray, case.prescription.highest_gy, recipe)
     channels = np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1), dtype=np.float16)
     counted = given.box.take(body_on(case, grid) if counts is None else counts)
-    return Patient(case.label, channels, given.box.take(unit).astype(np.float16), counted)
+    return Patient(case.label, channels, given.box.take(unit).astype(np.float16), counted, case.prescription.highest_gy)
 
 
 def find_cases(data: Path) -> tuple[list[Path], list[Path]]:
@@ -90,10 +93,11 @@ def kept(file: Path, name: str, prepare: Callable[[], Patient]) -> Patient:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         patient, part = prepare(), file.with_suffix(".part.npz")
-        np.savez(part, channels=patient.channels, dose=patient.dose, counts=patient.counts)
+        np.savez(part, channels=patient.channels, dose=patient.dose, counts=patient.counts, highest_gy=patient.highest_gy)
         part.replace(file)
     with np.load(file) as stored:
-        return Patient(name, stored["channels"], stored["dose"], stored["counts"])
+        prescribed = {"highest_gy": float(stored["highest_gy"])} if "highest_gy" in stored else {}
+        return Patient(name, stored["channels"], stored["dose"], stored["counts"], **prescribed)
 
 
 def recipe_key(recipe: Recipe) -> str:

@@ -18,11 +18,13 @@ from ..inference.weights import on_device
 from ..models import build
 from . import distributed
 from .checkpoints import State
-from .dataset import Patient
+from .dataset import CACHE, Patient, recipe_key
+from .latent import AutoencodedDose, LatentDiffusion
 from .measured import MeasuredDose
 from .settings import Settings, TrainingRecipe
 from .slices import SliceDiffusion
 from .structure_first import GuidedDiffusion, StructureDose
+from .turned import TurnedCopies
 from .volumes import VolumeDose
 
 
@@ -49,7 +51,7 @@ def train(plan: TrainingRecipe, patients: Sequence[Patient], validation: Sequenc
     checkpoint = out / "checkpoint.pt"
     if resume and checkpoint.exists():
         state.load(checkpoint, device)
-    for last, task in stages(plan, patients, device):
+    for last, task in stages(plan, patients, device, out / CACHE):
         trainer = Trainer(plan, state, task)
         while state.step < last:
             report = trainer.step()
@@ -64,17 +66,26 @@ def train(plan: TrainingRecipe, patients: Sequence[Patient], validation: Sequenc
     return state
 
 
-def stages(plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device) -> list[tuple[int, Task]]:
-    """What is learned, each until which step."""
+def stages(plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device, cache: Path) -> list[tuple[int, Task]]:
+    """What is learned, each until which step. cache: for copies of patients."""
     settings = plan.training
     if plan.measures:
         return [(settings.steps, MeasuredDose(plan, patients, device))]
+    if plan.recipe.model == "addiff_dose":
+        copies = turned_copies(plan, cache)
+        shorten, denoise = (task(plan, patients, device, copies) for task in (AutoencodedDose, LatentDiffusion))
+        return [(settings.pretraining, shorten), (settings.steps, denoise)]
     if plan.recipe.volumetric:
-        return [(settings.steps, VolumeDose(plan, patients, device))]
+        return [(settings.steps, VolumeDose(plan, patients, device, turned_copies(plan, cache)))]
     if plan.learns_structures_first:
         first, second = StructureDose(plan, patients, device), GuidedDiffusion(plan, patients, device)
         return [(settings.pretraining, first), (settings.steps, second)]
     return [(settings.steps, SliceDiffusion(plan, patients, device))]
+
+
+def turned_copies(plan: TrainingRecipe, cache: Path) -> TurnedCopies | None:
+    degrees = tuple(plan.augmentation.turns_deg)
+    return TurnedCopies(cache / recipe_key(plan.recipe), degrees, plan.recipe.pad_multiple) if degrees else None
 
 
 class Trainer:

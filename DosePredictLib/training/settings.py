@@ -14,6 +14,7 @@ from ..core import InputError, Recipe
 from ..models import build
 from ..preprocessing.dose_channels import PLANNED_DOSE
 from .augmentation import Augmentation
+from .constraints import ConstraintSettings
 from .measurement import SimulatedMeasurement
 
 if sys.version_info >= (3, 11):
@@ -33,6 +34,8 @@ class Settings:
     dvh_weight: of the distance between DVHs in the loss, beside 1 for the dose error (volumetric networks).
     norm: "L2" or "L1", of the noise loss. pretraining: of ``steps``, those in which DiffDP's structure encoder learns alone.
     estimate_weight: of the encoder's own dose error in the steps after that, beside 1 for the noise loss.
+    For ADDiff-Dose, pretraining is that of its autoencoder; kl_weight: of its Kullback-Leibler term, reached half-way;
+    mixup: alpha of the Beta distribution by which doses of two patients are mixed in it, 0 for none.
     """
 
     seed: int = 0
@@ -48,6 +51,8 @@ class Settings:
     norm: str = "L2"
     pretraining: int = 0
     estimate_weight: float = 0.0
+    kl_weight: float = 0.0
+    mixup: float = 0.0
     checkpoint_every: int = 500
     validate_every: int = 1000
     validation_patients: int = 4
@@ -58,6 +63,7 @@ class TrainingRecipe:
     """card: what the model card says that no program can find out (title, intended use, limits, licence, citation).
 
     measurement: how doses are measured in simulation, for a model of measured dose.
+    constraints: clinical goals in the loss.
     """
 
     recipe: Recipe
@@ -65,6 +71,7 @@ class TrainingRecipe:
     augmentation: Augmentation
     card: dict[str, Any] = field(default_factory=dict)
     measurement: SimulatedMeasurement = field(default_factory=SimulatedMeasurement)
+    constraints: ConstraintSettings = field(default_factory=ConstraintSettings)
 
     @property
     def measures(self) -> bool:
@@ -88,7 +95,7 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> TrainingRecipe:
         raise InputError(f"The training recipe {path.name} cannot be read: {error}.") from error
     for change in changes:
         tables = _merged(tables, _read_change(change))
-    unknown = set(tables) - {"recipe", "training", "augmentation", "card", "measurement"}
+    unknown = set(tables) - {"recipe", "training", "augmentation", "card", "measurement", "constraints"}
     if unknown or "recipe" not in tables:
         raise InputError(f"The training recipe {path.name} needs the table [recipe] and knows no {sorted(unknown)}.")
     plan = TrainingRecipe(
@@ -97,6 +104,7 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> TrainingRecipe:
         _filled(Augmentation, tables.get("augmentation", {}), path),
         tables.get("card", {}),
         _filled(SimulatedMeasurement, tables.get("measurement", {}), path),
+        _filled(ConstraintSettings, tables.get("constraints", {}), path),
     )
     _check_network(plan, path)
     _check_stages(plan, path)
@@ -130,8 +138,10 @@ def _check_stages(plan: TrainingRecipe, path: Path) -> None:
     settings = plan.training
     if settings.norm not in NORMS:
         raise InputError(f"{path.name}: norm is {settings.norm!r}, not one of {', '.join(NORMS)}.")
-    if settings.pretraining and not plan.learns_structures_first:
-        raise InputError(f"{path.name}: only diffdp with its structure encoder has a part to train first; set pretraining to 0.")
+    if settings.pretraining and not (plan.learns_structures_first or plan.recipe.model == "addiff_dose"):
+        raise InputError(
+            f"{path.name}: only diffdp with its structure encoder, and addiff_dose, have a part to train first; set pretraining to 0."
+        )
     if not 0 <= settings.pretraining < settings.steps:
         raise InputError(
             f"{path.name}: pretraining takes {settings.pretraining} of {settings.steps} steps; leave some for the rest."

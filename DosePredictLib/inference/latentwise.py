@@ -1,0 +1,111 @@
+"""A patient through a network that diffuses in a latent space (ADDiff-Dose), in overlapping pieces where its recipe says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from ..diffusion.gaussian import GaussianDiffusion
+from ..models.addiff_dose import FACTOR, ADDiffDose, Context, Encoded
+from ..samplers.common import Denoise, OnStep, gaussian
+from ..samplers.ddim import ddim
+
+Piece = tuple[slice, slice, slice]
+
+
+def sample_volume(
+    network: ADDiffDose,
+    diffusion: GaussianDiffusion,
+    condition: Tensor,
+    highest_gy: float,
+    *,
+    steps: int,
+    seed: int,
+    half: bool,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """One sample of the dose. condition: (channels, k, j, i) -> (k, j, i) in the recipe's unit. half: bfloat16 inside."""
+    given = condition[None].contiguous(memory_format=torch.channels_last_3d)
+    latent = torch.Size([len(network.scale), *(side // FACTOR for side in condition.shape[1:])])
+    noise = gaussian((1, *latent), [torch.Generator().manual_seed(seed)], condition.device)
+    if on_step:
+        on_step(0, steps)
+    with torch.inference_mode(), torch.autocast(condition.device.type, torch.bfloat16, enabled=half):
+        denoise = denoiser(network, diffusion, given, context_of(network, given, highest_gy))
+        z = ddim(denoise, noise, diffusion, steps=steps, clip=None, on_step=on_step)
+        return network.to_dose(z)[0, 0].float().cpu()
+
+
+def context_of(network: ADDiffDose, given: Tensor, highest_gy: float, technique: int = 0, site: int = 0) -> Context:
+    """given: (1, channels, k, j, i), CT and prescription map first, then the distance maps of the three targets."""
+    prescription, targets = given[0, 1], given[0, 2:5]
+    levels = torch.stack([(prescription * (target > 0)).amax() for target in targets]) * highest_gy
+    return Context(*(torch.tensor([place], device=given.device) for place in (technique, site)), levels[None])
+
+
+def denoiser(network: ADDiffDose, diffusion: GaussianDiffusion, given: Tensor, context: Context) -> Denoise:
+    """The estimate of z_0; what the network sees of the patient is encoded once."""
+    pieces = pieces_of(given.shape[2:], network.patch, network.overlap)
+    encoded = [network.encode(given[(..., *piece)], context) for piece in pieces]
+    latent_pieces = [_shortened(piece) for piece in pieces]
+
+    def denoise(z: Tensor, t: Tensor) -> Tensor:
+        found = [
+            _clean(network, diffusion, z[(..., *piece)], t, seen) for piece, seen in zip(latent_pieces, encoded, strict=True)
+        ]
+        return merged(found, latent_pieces, z.shape[2:], network.overlap // FACTOR)
+
+    return denoise
+
+
+def _clean(network: ADDiffDose, diffusion: GaussianDiffusion, z: Tensor, t: Tensor, seen: Encoded) -> Tensor:
+    return diffusion.clean(network(z, diffusion.told(t), seen).float(), z, t)
+
+
+def pieces_of(shape: Sequence[int], patch: Sequence[int], overlap: int) -> list[Piece]:
+    """Boxes of ``patch`` that cover ``shape``, neighbours sharing at least ``overlap``; a smaller volume is one piece."""
+    sides = [min(side, size) for side, size in zip(patch or shape, shape, strict=True)]
+    starts = [_starts(size, side, overlap) for size, side in zip(shape, sides, strict=True)]
+    return [_box(corner, sides) for corner in product(*starts)]
+
+
+def merged(found: Sequence[Tensor], pieces: Sequence[Piece], shape: Sequence[int], overlap: int) -> Tensor:
+    """The volume of ``shape`` from its pieces (..., k, j, i), whose weights decay linearly towards their edges (Algorithm 1, 12)."""
+    total, weights = found[0].new_zeros((*found[0].shape[:-3], *shape)), found[0].new_zeros(tuple(shape))
+    for values, piece in zip(found, pieces, strict=True):
+        weight = _decaying(values.shape[-3:], overlap).to(values)
+        total[(..., *piece)] += weight * values
+        weights[piece] += weight
+    return total / weights
+
+
+def _decaying(shape: Sequence[int], overlap: int) -> Tensor:
+    """1 inside, falling to nothing over ``overlap`` voxels at each face; two neighbours' weights add up to 1."""
+    k, j, i = (_ramp(side, overlap) for side in shape)
+    return k[:, None, None] * j[:, None] * i
+
+
+def _ramp(side: int, overlap: int) -> Tensor:
+    from_edge = torch.arange(side).add(0.5)
+    return torch.minimum(from_edge, from_edge.flip(0)).div(max(overlap, 0.5)).clamp(max=1)
+
+
+def _starts(size: int, side: int, overlap: int) -> Iterator[int]:
+    start = 0
+    while start + side < size:
+        yield start
+        start += side - overlap
+    yield size - side
+
+
+def _box(corner: Sequence[int], sides: Sequence[int]) -> Piece:
+    k, j, i = (slice(start, start + side) for start, side in zip(corner, sides, strict=True))
+    return k, j, i
+
+
+def _shortened(piece: Piece) -> Piece:
+    k, j, i = (slice(part.start // FACTOR, part.stop // FACTOR) for part in piece)
+    return k, j, i

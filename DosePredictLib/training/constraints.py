@@ -1,0 +1,119 @@
+"""Clinical goals as a loss (ADDiff-Dose, section 2.3): how far a dose misses each, in a form that has a gradient.
+
+Metrics are those of ``evaluation.metrics``. Sorting has a gradient as it stands; only the step of V_x does not, and is softened:
+V_x = mean sigmoid((D - x) / softness).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..core import TARGET_SLOTS, InputError, Recipe
+from ..evaluation.goals import EACH_TARGET, Goal, read_goals, templates
+from ..evaluation.metrics import Metric
+
+
+@dataclass(frozen=True)
+class ConstraintSettings:
+    """weight: of the constraints in the loss, beside 1 for the noise; 0, none. goals: a template of Resources/ClinicalGoals by its
+    name, or the path of another table. softness_gy: of the step in V_x. below: a dose is judged only while its time step is
+    less. only_where_met: a goal that the plan itself misses asks nothing.
+    """
+
+    weight: float = 0.0
+    goals: str = "head_and_neck"
+    softness_gy: float = 1.0
+    below: int = 200
+    only_where_met: bool = True
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A goal, and the channel of the distance map that shows where it applies."""
+
+    goal: Goal
+    channel: int
+
+
+def read_constraints(settings: ConstraintSettings, recipe: Recipe) -> list[Constraint]:
+    """The goals of those structures the network is shown. Raises InputError for a file, or a metric, that cannot be used."""
+    goals = read_goals(templates().get(settings.goals, Path(settings.goals)))
+    channels = {name: number for number, name in enumerate(recipe.channels)}
+    found = []
+    for goal in goals:
+        names = TARGET_SLOTS if goal.structure == EACH_TARGET else (goal.structure,)
+        found += [Constraint(goal, channels[f"SDM:{name}"]) for name in names if f"SDM:{name}" in channels]
+    for constraint in found:
+        _require_gradient(constraint.goal.metric)
+    if not found:
+        raise InputError(f"The clinical goals {settings.goals} are for none of the structures that the network is shown.")
+    return found
+
+
+def penalty(
+    gray: Tensor, planned: Tensor, given: Tensor, counts: Tensor, constraints: Sequence[Constraint], *,
+    highest_gy: float, voxel_cc: float, settings: ConstraintSettings,
+) -> Tensor:  # fmt: skip
+    """Sum of the squared misses, the more urgent goals counting more (1 / priority).
+
+    gray, planned, counts: (k, j, i), predicted and planned dose in Gy, and where there is dose. given: (channels, k, j, i).
+    """
+    total = gray.new_zeros(())
+    for constraint in constraints:
+        inside = (given[constraint.channel] > 0) & (counts > 0.5)
+        if not inside.any():
+            continue
+        prescribed = float(given[1][inside].max()) * highest_gy or highest_gy
+        miss, planned_miss = (
+            missed_by(constraint.goal, dose[inside], prescribed, voxel_cc, settings.softness_gy) for dose in (gray, planned)
+        )
+        if settings.only_where_met and planned_miss > 0:
+            continue
+        total = total + miss.clamp(min=0).square() / constraint.goal.priority
+    return total
+
+
+def missed_by(goal: Goal, gray: Tensor, prescribed_gy: float, voxel_cc: float, softness_gy: float) -> Tensor:
+    """Of the doses of a structure's voxels: how far beyond the limit, as a share of it, of volumes as a share of the structure's."""
+    value = soft_metric(goal.metric, gray, prescribed_gy=prescribed_gy, voxel_cc=voxel_cc, softness_gy=softness_gy)
+    beyond = value - goal.at_most if goal.at_most is not None else (goal.at_least or 0.0) - value
+    is_share = goal.metric.kind in ("volume", "coverage") and goal.metric.unit == "%"
+    return beyond / (100.0 if is_share else max(goal.at_most or goal.at_least or 0.0, 1.0))
+
+
+def soft_metric(metric: Metric, gray: Tensor, *, prescribed_gy: float, voxel_cc: float, softness_gy: float) -> Tensor:
+    """The value of ``metric``, in its unit, for the doses (n,) of a structure's voxels."""
+    if metric.kind in ("volume", "coverage"):
+        level = metric.number if metric.at == "Gy" else metric.number / 100 * prescribed_gy
+        level = prescribed_gy if metric.kind == "coverage" else level
+        share = torch.sigmoid((gray - level) / softness_gy).mean()
+        return 100 * share if metric.unit == "%" else share * len(gray) * voxel_cc
+    value = _gray(metric, gray, voxel_cc)
+    return value if metric.unit == "Gy" else 100 * value / prescribed_gy
+
+
+def _gray(metric: Metric, gray: Tensor, voxel_cc: float) -> Tensor:
+    if metric.kind == "dose":
+        share = metric.number / 100 if metric.at == "%" else metric.number / (len(gray) * voxel_cc)
+        return torch.quantile(gray, 1 - min(share, 1.0))
+    if metric.kind == "uniform":
+        return gray.clamp(min=1e-3).pow(metric.number).mean().pow(1 / metric.number)
+    return STATISTICS[metric.at](gray)
+
+
+STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
+    "Mean": torch.mean,
+    "Median": lambda gray: torch.quantile(gray, 0.5),
+    "Max": torch.amax,
+    "Min": torch.amin,
+}
+
+
+def _require_gradient(metric: Metric) -> None:
+    if metric.kind in ("homogeneity", "conformity"):
+        raise InputError(f"The metric {metric.text} cannot be part of a loss; take it out of the goals that a model learns by.")
