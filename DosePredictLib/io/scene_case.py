@@ -1,7 +1,8 @@
 """A case handed over by 3D Slicer: what the scene shows, as a folder, free of identifiers.
 
     case.json     names, prescription, ROIs
-    arrays.npz    the CT, the planned dose, contours and occupancies, as they are
+    arrays.npz    the CT, the planned dose, contours and occupancies, as they are; of a plan to be measured there need be
+                  no more than the planned dose
 
 NumPy's own format, because it takes any file name on any system and keeps every bit.
 """
@@ -9,17 +10,18 @@ NumPy's own format, because it takes any file name on any system and keeps every
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
 
-from ..core import Case, DoseGrid, Grid, InputError, OutputError, Prescription, Structure, StructureSet, Target, Volume
+from ..core import Case, DoseGrid, Grid, InputError, OutputError, Prescription, QaCase, Structure, StructureSet, Target, Volume
 
 DESCRIPTION, ARRAYS = "case.json", "arrays.npz"
+Read = TypeVar("Read")
 
 
 def is_scene_case(paths: Iterable[Path]) -> bool:
@@ -28,16 +30,17 @@ def is_scene_case(paths: Iterable[Path]) -> bool:
     return not others and (folder / DESCRIPTION).is_file()
 
 
-def write_scene_case(folder: Path, case: Case) -> None:
+def write_scene_case(folder: Path, case: Case | QaCase) -> None:
     """Write a case into an existing folder. Raises OutputError where that is not possible (disk full, no permission)."""
+    planned, targets = (case.planned, ()) if isinstance(case, QaCase) else (case.reference, case.prescription.targets)
     description = {
         "names": case.names,
-        "prescription": [asdict(target) for target in case.prescription.targets],
+        "prescription": [asdict(target) for target in targets],
         "structures": [_described(structure) for structure in case.structures],
     }
-    arrays: dict[str, np.ndarray] = {**_arrays_of("ct", case.ct)}
-    if case.reference is not None:
-        arrays |= _arrays_of("planned", Volume(case.reference.gray, case.reference.grid))
+    arrays: dict[str, np.ndarray] = {} if case.ct is None else _arrays_of("ct", case.ct)
+    if planned is not None:
+        arrays |= _arrays_of("planned", Volume(planned.gray, planned.grid))
     for number, structure in enumerate(case.structures):
         arrays |= _drawn(f"roi{number}", structure)
     try:
@@ -49,10 +52,19 @@ def write_scene_case(folder: Path, case: Case) -> None:
 
 def read_scene_case(folder: Path) -> Case:
     """The case of such a folder. Raises InputError for one that is damaged."""
+    return _read(folder, _case)
+
+
+def read_scene_qa_case(folder: Path) -> QaCase:
+    """The plan to be measured of such a folder. Raises InputError for one that is damaged."""
+    return _read(folder, _qa_case)
+
+
+def _read(folder: Path, made_of: Callable[[dict[str, Any], Mapping[str, np.ndarray]], Read]) -> Read:
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         with np.load(folder / ARRAYS) as arrays:
-            return _case(description, arrays)
+            return made_of(description, arrays)
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise InputError(f"The case handed over by 3D Slicer is damaged ({type(error).__name__}); start again.") from None
 
@@ -114,17 +126,33 @@ def _drawn(key: str, structure: Structure) -> dict[str, np.ndarray]:
 
 
 def _case(description: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Case:
-    planned = _volume("planned", arrays) if "planned" in arrays else None
-    ct = _volume("ct", arrays)
     return Case(
-        ct=Volume(ct.array.astype(np.float32), ct.grid),
-        structures=StructureSet(
-            tuple(_structure(f"roi{number}", entry, arrays) for number, entry in enumerate(description["structures"]))
-        ),
+        ct=_ct(arrays),
+        structures=_structures(description, arrays),
         prescription=Prescription(tuple(Target(**target) for target in description["prescription"])),
         names=dict(description["names"]),
-        reference=DoseGrid(planned.array, planned.grid) if planned else None,
+        reference=_planned(arrays) if "planned" in arrays else None,
     )
+
+
+def _qa_case(description: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> QaCase:
+    ct = _ct(arrays) if "ct" in arrays else None
+    return QaCase(_planned(arrays), ct, _structures(description, arrays), dict(description["names"]))
+
+
+def _ct(arrays: Mapping[str, np.ndarray]) -> Volume:
+    ct = _volume("ct", arrays)
+    return Volume(ct.array.astype(np.float32), ct.grid)
+
+
+def _planned(arrays: Mapping[str, np.ndarray]) -> DoseGrid:
+    planned = _volume("planned", arrays)
+    return DoseGrid(planned.array, planned.grid)
+
+
+def _structures(description: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> StructureSet:
+    entries = enumerate(description["structures"])
+    return StructureSet(tuple(_structure(f"roi{number}", entry, arrays) for number, entry in entries))
 
 
 def _structure(key: str, entry: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Structure:

@@ -8,8 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from DosePredictLib.core import Case, InputError, OutputError, Structure, StructureSet, Volume
-from DosePredictLib.io.scene_case import ARRAYS, is_scene_case, read_scene_case, read_volumes, write_scene_case, write_volumes
+from DosePredictLib.core import Case, InputError, OutputError, QaCase, Structure, StructureSet, Volume
+from DosePredictLib.io.scene_case import (
+    ARRAYS,
+    is_scene_case,
+    read_scene_case,
+    read_scene_qa_case,
+    read_volumes,
+    write_scene_case,
+    write_volumes,
+)
 
 
 def test_a_case_arrives_to_the_bit(phantom_case: Case, tmp_path: Path) -> None:
@@ -24,6 +32,31 @@ def test_a_case_arrives_to_the_bit(phantom_case: Case, tmp_path: Path) -> None:
     for ours, theirs in zip(arrived.structures, phantom_case.structures, strict=True):
         assert len(ours.contours) == len(theirs.contours)
         assert all(np.array_equal(a, b) for a, b in zip(ours.contours, theirs.contours, strict=True))
+
+
+def test_a_plan_to_be_measured_arrives_with_no_more_than_its_dose(phantom_case: Case, tmp_path: Path) -> None:
+    planned = phantom_case.reference
+    write_scene_case(tmp_path, QaCase(planned))
+    arrived = read_scene_qa_case(tmp_path)
+    assert np.array_equal(arrived.planned.gray, planned.gray) and arrived.planned.grid == planned.grid
+    assert arrived.ct is None and len(arrived.structures) == 0
+
+
+def test_a_plan_to_be_measured_arrives_with_ct_and_structures(phantom_case: Case, tmp_path: Path) -> None:
+    case = QaCase(phantom_case.reference, phantom_case.ct, phantom_case.structures, phantom_case.names)
+    write_scene_case(tmp_path, case)
+    arrived = read_scene_qa_case(tmp_path)
+    assert np.array_equal(arrived.ct.array, case.ct.array)
+    assert (arrived.structures.names, arrived.names) == (case.structures.names, case.names)
+
+
+def test_what_was_handed_over_for_one_kind_of_dose_is_not_taken_for_the_other(phantom_case: Case, tmp_path: Path) -> None:
+    write_scene_case(tmp_path, QaCase(phantom_case.reference))
+    with pytest.raises(InputError, match="damaged"):
+        read_scene_case(tmp_path)
+    write_scene_case(tmp_path, replace(phantom_case, reference=None))
+    with pytest.raises(InputError, match="damaged"):
+        read_scene_qa_case(tmp_path)
 
 
 def test_a_painted_structure_and_an_empty_one_arrive(phantom_case: Case, tmp_path: Path) -> None:
