@@ -22,6 +22,11 @@ def sees_ct(card: Mapping[str, Any]) -> bool:
     return predicts(card) == PLANNED or (isinstance(given, list) and "CT" in given)
 
 
+def is_simulated(card: Mapping[str, Any]) -> bool:
+    """Whether a model of measured dose learned, also, from simulated measurements."""
+    return bool(_table(card, "pairs").get("simulated"))
+
+
 def is_deterministic(card: Mapping[str, Any]) -> bool:
     """Whether it answers in one step and without chance: steps, samples and seed then change nothing."""
     recipe = _table(card, "recipe")

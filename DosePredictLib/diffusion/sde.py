@@ -35,9 +35,9 @@ class VarianceExploding:
         """sigma_min (sigma_max / sigma_min)^t for t in [0, 1]."""
         return self.sigma_min * (self.sigma_max / self.sigma_min) ** t
 
-    def levels(self, steps: int) -> Tensor:
-        """(steps,) float64, geometric from sigma_max down to sigma_min; sigma_max alone for one step."""
-        return self.sigma(torch.linspace(1, 0, steps, dtype=torch.float64))
+    def levels(self, steps: int, start: float | None = None) -> Tensor:
+        """(steps,) float64, geometric from ``start``, sigma_max unless given, down to sigma_min; the first alone for one step."""
+        return self.sigma_min * ((start or self.sigma_max) / self.sigma_min) ** torch.linspace(1, 0, steps, dtype=torch.float64)
 
     def clock(self, sigma: Tensor) -> Tensor:
         """Time as the network is told it: 0 at sigma_min, 1000 at sigma_max, linear in log sigma."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import DoseGrid, ModelError, Recipe, Volume
+from ..core import DoseGrid, ModelError, OutputError, Recipe, Volume
 from ..diffusion.sde import VarianceExploding
 from ..models.dmtp import DMTP
 from ..preprocessing.dose_channels import dose_conditions, measured_dose
 from ..samplers.common import OnStep, gaussian
 from ..samplers.predictor_corrector import Score, predictor_corrector
-from .predictor import Predictor, fast_bfloat16
+from .predictor import Prediction, Predictor, fast_bfloat16, part_of, seeds_of
 
 BATCH = 8  # windows at a time; the result does not depend on it
 
 
 def process_of(recipe: Recipe) -> VarianceExploding:
-    """recipe.diffusion: {"sigma": [least, most], "spread": of x_0, ...}."""
+    """recipe.diffusion: {"sigma": [least, most], "spread": of x_0, "start": sigma of the initial noise, the most unless given}."""
     low, high = recipe.diffusion["sigma"]
     return VarianceExploding(low, high, recipe.diffusion["spread"])
 
@@ -48,9 +51,10 @@ def predict_measured(
     ct: Volume | None,
     *,
     steps: int | None = None,
+    samples: int = 1,
     seed: int = 0,
     on_step: OnStep | None = None,
-) -> DoseGrid:
+) -> Prediction:
     """What would be measured of ``planned``, on its grid. ct: for mode B. The same request gives the same dose on a device.
 
     Raises ModelError for a model of another kind of dose, InputError as ``dose_conditions``.
@@ -60,11 +64,24 @@ def predict_measured(
         raise ModelError(f"The model {recipe.model} predicts no measured dose; take one that was trained as dmtp.")
     given = dose_conditions(planned, ct, recipe)
     channels = torch.from_numpy(np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1))).to(predictor.device)
-    half = fast_bfloat16(predictor.device)
-    unit = sample_measured(
-        network, recipe, channels, steps=steps or predictor.default_steps, seed=seed, half=half, on_step=on_step
-    )
-    return measured_dose(planned, unit.numpy(), given, recipe)
+    settings: dict[str, Any] = {"steps": steps or predictor.default_steps, "half": fast_bfloat16(predictor.device)}
+    doses = []
+    for number, one in enumerate(seeds_of(seed, samples)):
+        part = part_of(on_step, number, samples)
+        unit = sample_measured(network, recipe, channels, seed=one, on_step=part, **settings).numpy()
+        if not np.isfinite(unit).all():
+            raise OutputError("The network returned values that are not numbers; nothing was written. Try --device cpu.")
+        doses.append(measured_dose(planned, unit, given, recipe))
+    return averaged(doses)
+
+
+def averaged(doses: Sequence[DoseGrid]) -> Prediction:
+    """The mean of the samples and, of several, their spread."""
+    gray, grid = np.stack([dose.gray for dose in doses]), doses[0].grid
+    if len(doses) == 1:
+        return Prediction(doses[0], None, ())
+    spread = Volume(np.std(gray, axis=0, ddof=1), grid)
+    return Prediction(DoseGrid(np.mean(gray, axis=0, dtype=np.float64).astype(np.float32), grid), spread, (), tuple(doses))
 
 
 def sample_measured(
@@ -76,6 +93,7 @@ def sample_measured(
     half: bfloat16 inside the network.
     """
     process, settings = process_of(recipe), recipe.diffusion
+    levels = process.levels(steps, settings.get("start"))
     centre, found = centre_of(recipe, given[:, 0]), []
     condition, total = windows(given, network.slices).flatten(1, 2), -(-len(given) // BATCH) * steps
     if on_step:
@@ -86,8 +104,8 @@ def sample_measured(
         shape = (len(seen), network.slices, *given.shape[-2:])
         x = predictor_corrector(
             score_of(network, process, seen, half=half),
-            process.sigma_max * gaussian(shape, chance, given.device),
-            process.levels(steps),
+            float(levels[0]) * gaussian(shape, chance, given.device),
+            levels,
             generators=chance,
             corrections=settings["corrections"],
             snr=settings["snr"],

@@ -94,7 +94,7 @@ class Predictor:
         condition, diffusion = channels.transpose(0, 1).contiguous(), weights.diffusion_of(self.recipe)
         return [
             sample_slices(
-                self.network, diffusion, condition, steps=steps, seed=one, half=half, on_step=_part(on_step, number, len(seeds))
+                self.network, diffusion, condition, steps=steps, seed=one, half=half, on_step=part_of(on_step, number, len(seeds))
             ).numpy()
             for number, one in enumerate(seeds)
         ]
@@ -151,6 +151,6 @@ def missing_warnings(given: Conditions) -> tuple[str, ...]:
     return (f"Predicted without {', '.join(given.missing)}: the model does not know where they are and cannot spare them.",)
 
 
-def _part(on_step: OnStep | None, number: int, parts: int) -> OnStep | None:
+def part_of(on_step: OnStep | None, number: int, parts: int) -> OnStep | None:
     """Progress of one of several equal parts as progress of the whole."""
     return None if on_step is None else lambda done, count: on_step(number * count + done, parts * count)

@@ -16,7 +16,6 @@ from pydicom.valuerep import DSfloat, format_number_as_ds
 from ..core.errors import DicomError
 from ..core.prescription import Prescription
 
-RESEARCH_NOTICE = "PREDICTED DOSE - NOT FOR TREATMENT"
 PROGRAM = "DosePredict (research)"
 IMPLEMENTATION_NAME = "DOSEPREDICT"
 INSTANCE_CREATOR = generate_uid(entropy_srcs=[PROGRAM])  # the same in every file
@@ -76,13 +75,14 @@ def date_and_time(moment: datetime) -> tuple[str, str]:
 
 
 def copy_patient_and_study(source: Dataset, target: Dataset) -> None:
-    """Patient, study, clinical trial and frame of reference as the planning CT has them, empty values included.
+    """Patient, study, clinical trial and frame of reference as the planning CT, or planned dose, has them, empty values included.
 
-    Raises DicomError where the CT lacks what links objects: StudyInstanceUID, FrameOfReferenceUID.
+    Raises DicomError where it lacks what links objects: StudyInstanceUID, FrameOfReferenceUID.
     """
+    what = "planned dose" if source.get("Modality") == "RTDOSE" else "planning CT"
     for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
         if not source.get(keyword):
-            raise DicomError(f"The planning CT has no {keyword}, so no dose can be linked to it; export the CT again.")
+            raise DicomError(f"The {what} has no {keyword}, so no dose can be linked to it; export it again.")
     for keyword in (*TYPE_2, *WHERE_PRESENT):
         if keyword in source:
             target[keyword] = copy.deepcopy(source[keyword])

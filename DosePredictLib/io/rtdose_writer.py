@@ -14,9 +14,9 @@ from pydicom.uid import RTDoseStorage
 from ..core.errors import DicomError, GeometryError, InputError
 from ..core.prescription import Prescription
 from ..core.volumes import DoseGrid
+from .dose_kinds import MEASURED_DOSE, PLANNED_DOSE, DoseKind
 from .dose_pixels import add_dose_image
 from .new_dicom import (
-    RESEARCH_NOTICE,
     Provenance,
     add_equipment,
     add_series,
@@ -31,17 +31,20 @@ from .rtdose_dvh import DvhCurve, add_dvhs
 from .rtplan_writer import plan_label, stub_plan
 from .whole_files import FileToWrite, check_dose_file, check_plan_file, write_whole
 
-__all__ = ["PROFILES", "DvhCurve", "Export", "Provenance", "WrittenFiles", "predicted_dose", "write_rtdose"]
+__all__ = [
+    "MEASURED_DOSE", "PLANNED_DOSE", "PROFILES", "DoseKind", "DvhCurve", "Export", "Provenance", "WrittenFiles", "predicted_dose",
+    "write_rtdose",
+]  # fmt: skip
 
 PROFILES = ("stub-plan", "plan", "overview")
-FIRST_SERIES = 9001
 
 
 @dataclass(frozen=True, eq=False)
 class Export:
     """Everything a dose is written with, beside the dose itself.
 
-    ct_header: a slice of the planning CT; patient, study and frame of reference are copied from it.
+    ct_header: a slice of the planning CT; patient, study and frame of reference are copied from it. For a measured dose the
+    planned dose it was predicted from serves as well. kind: PLANNED_DOSE or MEASURED_DOSE.
     profile: what the dose hangs on: "stub-plan" (written beside it), "plan" (``plan_header``, which stays where it is) or
     "overview" (none). bits: 32 or 16. number: the how-manieth predicted dose of its study, from 1 on.
     dvhs: stored only together with ``rtstruct_header``, whose ROI numbers they use.
@@ -50,6 +53,7 @@ class Export:
 
     ct_header: Dataset
     provenance: Provenance
+    kind: DoseKind = PLANNED_DOSE
     profile: str = "stub-plan"
     bits: int = 32
     number: int = 1
@@ -99,7 +103,7 @@ def predicted_dose(dose: DoseGrid, export: Export, plan: Dataset | None) -> File
     """The data set of a predicted dose that refers to ``plan``; without one it carries an overview of the prescription."""
     dataset = new_dataset(RTDoseStorage, created=export.created)
     copy_patient_and_study(export.ct_header, dataset)
-    add_series(dataset, "RTDOSE", FIRST_SERIES + 2 * (export.number - 1), RESEARCH_NOTICE, export.created)
+    add_series(dataset, "RTDOSE", export.kind.first_series + 2 * export.number - 1, export.kind.notice, export.created)
     add_equipment(dataset, export.provenance, export.created)
     _mark_as_predicted(dataset, export)
     add_dose_image(dataset, dose, export.bits)
@@ -120,6 +124,7 @@ def _new_stub_plan(export: Export) -> FileDataset:
         prescription=export.prescription,
         provenance=export.provenance,
         rtstruct_header=export.rtstruct_header,
+        kind=export.kind,
         number=export.number,
         created=export.created,
     )
@@ -129,12 +134,14 @@ def _mark_as_predicted(dataset: Dataset, export: Export) -> None:
     """Wherever a treatment planning system may show a text."""
     dataset.ContentDate, dataset.ContentTime = date_and_time(export.created)
     dataset.ImageType = ["DERIVED", "SECONDARY"]
-    dataset.ImageComments = f"{RESEARCH_NOTICE}. Estimate of a neural network; recalculate in a commissioned system."
-    model = f"{export.provenance.model_id} {export.provenance.model_version}"
-    dataset.DerivationDescription = f"Predicted by {model} from CT, contours and prescription"
-    dataset.DoseComment = RESEARCH_NOTICE
+    kind, made_by = export.kind, export.provenance
+    trained = f" Trained on {made_by.training_data}." if made_by.training_data else ""
+    dataset.ImageComments = f"{kind.notice}. {kind.comment}{trained}"
+    dataset.DerivationDescription = f"Predicted by {made_by.model_id} {made_by.model_version} from {kind.made_from}"
+    dataset.DoseComment = kind.notice
     dataset.ContentQualification = "RESEARCH"
-    dataset.TissueHeterogeneityCorrection = "IMAGE"  # the doses learned from were calculated on CT
+    if kind == PLANNED_DOSE:
+        dataset.TissueHeterogeneityCorrection = "IMAGE"  # the doses learned from were calculated on CT
 
 
 def _add_overview(dataset: Dataset, export: Export) -> None:
@@ -142,7 +149,7 @@ def _add_overview(dataset: Dataset, export: Export) -> None:
     dataset.DoseSummationType = "PLAN_OVERVIEW"
     item = Dataset()
     item.PlanOverviewIndex = 1
-    item.RTPlanLabel = plan_label(export.number)
+    item.RTPlanLabel = plan_label(export.kind, export.number)
     item.TreatmentSite, item.TreatmentSiteCodeSequence = None, []  # type 2: there, not known
     item.PrescriptionOverviewSequence = _prescribed(export)
     if export.rtstruct_header is not None:

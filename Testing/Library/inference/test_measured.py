@@ -37,13 +37,13 @@ def predictor(tmp_path: Path) -> Predictor:
 
 def test_an_untrained_model_stays_near_the_planned_dose_and_reports_progress(predictor, phantom_case):
     planned, seen = phantom_case.reference, []
-    found = predict_measured(predictor, planned, phantom_case.ct, seed=3, on_step=lambda done, count: seen.append((done, count)))
+    found = predict_measured(predictor, planned, phantom_case.ct, seed=3, on_step=lambda done, count: seen.append((done, count))).dose
     high = planned.gray > 0.5 * planned.gray.max()
     share = (found.gray - planned.gray)[high] / planned.gray.max()
     assert found.grid == planned.grid and not found.gray[planned.gray == 0].any()
     assert abs(share.mean()) < 0.005 and 0.002 < share.std() < 0.03
     assert seen[0][0] == 0 and seen[-1][0] == seen[-1][1]
-    again = predict_measured(predictor, planned, phantom_case.ct, seed=3)
+    again = predict_measured(predictor, planned, phantom_case.ct, seed=3).dose
     np.testing.assert_array_equal(again.gray, found.gray)
 
 
