@@ -151,10 +151,11 @@ class DosePredictLogic(ScriptedLoadableModuleLogic):
 
         return DosePredictParameterNode(super().getParameterNode())
 
-    def predict(self, ct, structures, planned=None, plan=None, names=None, prescription=None, **settings):
+    def predict(self, ct=None, structures=None, planned=None, plan=None, names=None, prescription=None, **settings):
         """Predict the dose of one patient and wait for it, while Slicer stays alive; returns a DosePredictSlicer.result.Result.
 
-        ct, planned: scalar volume nodes, structures: a segmentation node, plan: an RT plan node.
+        ct, planned: scalar volume nodes, structures: a segmentation node, plan: an RT plan node. A model of planned dose needs
+        CT and structures, a model of measured dose the planned one.
         names: {"Parotid_L": "left parotid"}; prescription: {"PTV70": 70.0}, Gy; both only where they are not recognised.
         settings: those of DosePredictSlicer.prediction_queue.Settings.
         Raises DosePredictLib.core.DosePredictError with one sentence that says why not, and what to do.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import qt
 
-from DosePredictLib.core import Case, OutputError
+from DosePredictLib.core import Case, OutputError, QaCase
 from DosePredictLib.io.scene_case import write_scene_case
 from DosePredictLib.worker import launch
 from DosePredictLib.worker.protocol import Event, JobFolder, Outcome, Request, Tail, outcome
@@ -48,7 +48,7 @@ class BackgroundJob:
     def is_running(self) -> bool:
         return self._worker is not None
 
-    def start(self, case: Case, request: Request) -> None:
+    def start(self, case: Case | QaCase, request: Request) -> None:
         """Raises OutputError where the patient's data or the process cannot be handed over."""
         self._clear()
         try:

@@ -10,9 +10,11 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from DosePredictLib.core import DosePredictError, GeometryError
+from DosePredictLib.core import DosePredictError, GeometryError, InputError
 from DosePredictLib.io.checks import target_warnings
+from DosePredictLib.io.qa_case import HIGHEST_GY
 from DosePredictLib.io.rtdose import MAXIMUM
+from DosePredictLib.model_card import MEASURED, is_simulated, predicts, sees_ct
 from DosePredictLib.registry import ModelInfo
 
 from . import plausible_volumes
@@ -40,6 +42,19 @@ class Check:
 
 def check(patient: Patient, model: ModelInfo, *, outside_domain: bool = False) -> list[Check]:
     """All checks of a patient, in the order of the panel; ``Level.STOP`` among them means that nothing can be predicted."""
+    if predicts(model.card) == MEASURED:
+        found = [*_of_a_plan_to_measure(patient, model), *_check_dicom(_("the planned dose"), patient.planned, patient.ct)]
+    else:
+        found = [*_of_a_patient_to_plan(patient, model, outside_domain), *_check_dicom(_("the CT"), patient.ct)]
+    return list(dict.fromkeys(Check(one.level, for_panel(one.sentence)) for one in found))  # a missing CT stops several steps
+
+
+def obstacles(checks: list[Check]) -> list[str]:
+    """The sentences that keep a dose from being predicted."""
+    return [check.sentence for check in checks if check.level is Level.STOP]
+
+
+def _of_a_patient_to_plan(patient: Patient, model: ModelInfo, outside_domain: bool) -> list[Check]:
     steps = (
         _check_ct, _check_structures, _check_same_patient, _check_volumes, _check_prescription, _check_field_of_view,
         _check_planned,
@@ -48,13 +63,16 @@ def check(patient: Patient, model: ModelInfo, *, outside_domain: bool = False) -
     if not any(result.level is Level.STOP for result in found):
         found += _attempt(lambda p: _check_required(p, model), patient)
         found += _attempt(lambda p: _check_domain(p, model, outside_domain), patient)
-    found += _check_dicom(patient)
-    return list(dict.fromkeys(Check(one.level, for_panel(one.sentence)) for one in found))  # a missing CT stops several steps
+    return found
 
 
-def obstacles(checks: list[Check]) -> list[str]:
-    """The sentences that keep a dose from being predicted."""
-    return [check.sentence for check in checks if check.level is Level.STOP]
+def _of_a_plan_to_measure(patient: Patient, model: ModelInfo) -> list[Check]:
+    """The model of a measured dose sees the planned one; no prescription and no names of organs are needed."""
+    steps = (
+        _check_plan_to_measure, lambda p: _check_ct_of_plan(p, model), _check_curves, _check_same_patient,
+        lambda _p: _check_learned(model),
+    )  # fmt: skip
+    return [result for step in steps for result in _attempt(step, patient)]
 
 
 def _attempt(step: Any, patient: Patient) -> list[Check]:
@@ -129,12 +147,46 @@ def _check_planned(patient: Patient) -> Iterator[Check]:
     dose = patient.reference
     if dose is None:
         return
-    if not patient.volume.grid.contains(dose.grid.corners.mean(axis=0)):
-        raise GeometryError(_("The planned dose lies outside the CT; choose the dose planned on this CT, or none."))
+    _refuse_dose_elsewhere(patient)
     highest, prescribed = float(dose.gray.max()), patient.wanted.prescription.highest_gy
     if not MAXIMUM[0] <= highest / prescribed <= MAXIMUM[1]:
         text = _("The maximum of the planned dose is {highest:.1f} Gy for a prescription of {prescribed:g} Gy; check both.")
         yield Check(Level.DOUBT, text.format(highest=highest, prescribed=prescribed))
+
+
+def _check_plan_to_measure(patient: Patient) -> Iterator[Check]:
+    dose = patient.plan_to_measure
+    highest = float(dose.gray.max())
+    if highest > HIGHEST_GY:
+        text = _("The maximum of the planned dose is {highest:.0f} Gy, probably in cGy; load it in Gy.")
+        raise InputError(text.format(highest=highest))
+    i, j, k = dose.grid.size
+    size = "×".join(f"{v:.3g}" for v in dose.grid.spacing)
+    text = _("Planned dose: {i}×{j}×{k} voxels of {size} mm, maximum {highest:.1f} Gy.")
+    yield Check(Level.GOOD, text.format(i=i, j=j, k=k, size=size, highest=highest))
+
+
+def _check_ct_of_plan(patient: Patient, model: ModelInfo) -> Iterator[Check]:
+    if patient.ct is None:
+        if sees_ct(model.card):
+            raise InputError(_("No CT is chosen, and this model looks at it as well as at the planned dose; choose it."))
+        return
+    yield from _check_ct(patient)
+    _refuse_dose_elsewhere(patient)
+
+
+def _check_curves(patient: Patient) -> Iterator[Check]:
+    if patient.structures is None:
+        yield Check(Level.GOOD, _("No structures: there will be no dose-volume histograms."))
+    else:
+        text = _("Structures: {n}, for histograms only.")
+        yield Check(Level.GOOD, text.format(n=len(patient.structure_set)))
+
+
+def _check_learned(model: ModelInfo) -> Iterator[Check]:
+    if is_simulated(model.card):
+        text = _("The model learned from simulated measurements: it predicts errors of the simulation, not of your machine.")
+        yield Check(Level.DOUBT, text)
 
 
 def _check_required(patient: Patient, model: ModelInfo) -> Iterator[Check]:
@@ -163,6 +215,14 @@ def _check_domain(patient: Patient, model: ModelInfo, outside_domain: bool) -> I
         yield Check(Level.STOP, text.format(reasons=reasons))
 
 
-def _check_dicom(patient: Patient) -> Iterator[Check]:
-    if patient.ct is not None and not files_behind(patient.ct):
-        yield Check(Level.DOUBT, _("No DICOM files are known behind the CT: the dose can be shown, but not exported as RTDOSE."))
+def _refuse_dose_elsewhere(patient: Patient) -> None:
+    dose = patient.reference
+    if dose is not None and not patient.volume.grid.contains(dose.grid.corners.mean(axis=0)):
+        raise GeometryError(_("The planned dose lies outside the CT; choose the dose planned on this CT, or none."))
+
+
+def _check_dicom(what: str, *nodes: Any) -> Iterator[Check]:
+    """what: the first of the nodes, any of which an RTDOSE can refer to."""
+    if nodes[0] is not None and not any(files_behind(node) for node in nodes if node is not None):
+        text = _("No DICOM files are known behind {what}: the dose can be shown, but not exported as RTDOSE.")
+        yield Check(Level.DOUBT, text.format(what=what))

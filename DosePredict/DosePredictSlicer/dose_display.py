@@ -1,4 +1,4 @@
-"""How doses are shown: a wash or isodose lines in percent of the prescription; the CT's window is left as the user has it."""
+"""How doses are shown: a wash, isodose lines in percent, in the colours of their kind; the CT's window is left as it is."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ import slicer
 import vtk
 
 from . import dose_colors
-from .result import DIFFERENCE, ISODOSES, PLANNED, PREDICTED, ROLE, UNCERTAINTY, Result
+from .kinds import MEASURED
+from .result import DIFFERENCE, GAMMA, ISODOSES, PLANNED, PREDICTED, ROLE, UNCERTAINTY, Result
 
 OPACITY = 0.45
 LINE_WIDTH = 2
 LEGEND = "DosePredict.Legend"  # attribute of the colour legends made here
 LEGEND_SIZE = (0.12, 0.5)  # shares of a slice view
 EVERY_TENTH = 12  # labels from 0 to 110 %
-LABELS = {DIFFERENCE: 5, UNCERTAINTY: 4}
+LABELS = {DIFFERENCE: 5, UNCERTAINTY: 4, GAMMA: 5}
+GAMMA_END = 2.0
 
 
 def prepare(result: Result) -> None:
     """Colours, window and threshold of each volume of a prediction."""
-    prescription = result.prescription_gy
-    _show(result, PREDICTED, dose_colors.wash, 0, dose_colors.WASH_END * prescription, dose_colors.WASH_FROM * prescription)
-    _show(result, UNCERTAINTY, dose_colors.uncertainty, 0, 0.15 * prescription, 0.01 * prescription)
-    _show(result, DIFFERENCE, dose_colors.difference, -0.2 * prescription, 0.2 * prescription, None)
+    kind, full = result.kind, result.full_gy
+    _show(result, PREDICTED, kind.wash, 0, dose_colors.WASH_END * full, dose_colors.WASH_FROM * full)
+    _show(result, UNCERTAINTY, dose_colors.uncertainty, 0, 0.15 * full, 0.01 * full)
+    _show(result, DIFFERENCE, kind.difference, -kind.difference_share * full, kind.difference_share * full, None)
+    _show(result, GAMMA, dose_colors.gamma, 0, GAMMA_END, None)
 
 
 def dress_planned(result: Result) -> None:
-    """The planned dose in the colours of the predicted one, to compare the two; it keeps them when that is removed."""
+    """The planned dose in the colours of planned doses, in the range of the prediction; it keeps them when that is removed."""
     planned, predicted = result.source(PLANNED), result.node(PREDICTED).GetDisplayNode()
     if planned is None:
         return
@@ -35,6 +38,8 @@ def dress_planned(result: Result) -> None:
     display = planned.GetDisplayNode()
     if not dose_colors.is_wash(display.GetColorNode()):
         display.SetAndObserveColorNodeID(dose_colors.wash().GetID())
+    elif result.kind is MEASURED:  # has a range in percent of its prescription already
+        return
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(predicted.GetWindowLevelMin(), predicted.GetWindowLevelMax())
     display.SetThreshold(predicted.GetLowerThreshold(), predicted.GetUpperThreshold())
@@ -57,7 +62,7 @@ def show_background(ct: Any) -> None:
 
 
 def isodose_lines(result: Result, visible: bool) -> Any:
-    """Isodose lines of the predicted dose in the slice views, made at first use; None where the dose reaches no level."""
+    """Isodose lines of the prediction in the slice views, made at first use; None where the dose reaches no level."""
     model = result.node(ISODOSES)
     if model is None and visible:
         model = _isodose_model(result)
@@ -76,7 +81,7 @@ def _show_legend(volume: Any) -> None:
     logic = slicer.modules.colors.logic()
     legend = logic.GetColorLegendDisplayNode(volume) or logic.AddDefaultColorLegendDisplayNode(volume)
     legend.SetAttribute(LEGEND, "1")
-    legend.SetTitleText("Gy")
+    legend.SetTitleText("gamma" if volume.GetAttribute(ROLE) == GAMMA else "Gy")
     legend.SetLabelFormat("%.3g")
     legend.SetNumberOfLabels(LABELS.get(volume.GetAttribute(ROLE), EVERY_TENTH))
     legend.SetSize(*LEGEND_SIZE)
@@ -99,7 +104,8 @@ def _show(result: Result, role: str, colors: Any, low: float, high: float, thres
 
 
 def _isodose_model(result: Result) -> Any:
-    dose, colors = result.node(PREDICTED), result.adopt(dose_colors.isodoses(result.prescription_gy), "isodose colours")
+    dose = result.node(PREDICTED)
+    colors = result.adopt(dose_colors.isodoses(result.full_gy, result.kind.levels), "isodose colours")
     surfaces = vtk.vtkAppendPolyData()
     levels = [float(colors.GetColorName(number)) for number in range(colors.GetNumberOfColors())]
     highest = dose.GetImageData().GetScalarRange()[1]
@@ -109,7 +115,8 @@ def _isodose_model(result: Result) -> Any:
     if surfaces.GetNumberOfInputConnections(0) == 0:
         return None
     surfaces.Update()
-    model = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", slicer.mrmlScene.GenerateUniqueName("Predicted isodoses"))
+    name = slicer.mrmlScene.GenerateUniqueName(result.kind.lines)
+    model = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", name)
     model.SetAndObservePolyData(surfaces.GetOutput())
     _show_in_slices(model, colors)
     return result.adopt(model, ISODOSES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from . import slicer_rt_dvh
+from .kinds import MEASURED
 from .result import CHART, CURVES, GOALS, METRICS, STRUCTURES, Result
 from .scene_structures import colors_of
 
@@ -19,7 +21,8 @@ METRIC_COLUMNS = {
     "volume_cc": "Volume (cc)", "dmean_gy": "Mean (Gy)", "d98_gy": "D98% (Gy)", "d95_gy": "D95% (Gy)", "d50_gy": "D50% (Gy)",
     "d2_gy": "D2% (Gy)", "d0_03cc_gy": "D0.03cc (Gy)",
 }  # fmt: skip
-PREDICTED, PLANNED = " predicted (%)", " planned (%)"  # ends of the columns of dvh.csv
+PLANNED = " planned (%)"  # end of columns of dvh.csv; the others are predicted
+PREDICTED = re.compile(r" predicted( measured)? \(%\)$")
 
 
 def add_tables(result: Result, curves_csv: str) -> None:
@@ -33,32 +36,39 @@ def add_tables(result: Result, curves_csv: str) -> None:
             column.InsertNextValue(float(row[number]))
         curves.AddColumn(column)
     _fill(_table(result, METRICS, _("Dose metrics")), list(_metric_columns(result.report)))
-    _fill(_table(result, GOALS, _("Clinical goals")), list(_goal_columns(result.report)))
+    is_measured = result.kind is MEASURED
+    name, columns = (_("Agreement"), _agreement_columns) if is_measured else (_("Clinical goals"), _goal_columns)
+    _fill(_table(result, GOALS, name), list(columns(result.report)))
 
 
 def add_chart(result: Result) -> Any:
-    """Planned solid, predicted dashed, each structure in its own colour."""
-    table, colors = result.node(CURVES), colors_of(result.source(STRUCTURES))
+    """Planned solid, predicted in the line of its kind, each structure in its own colour."""
+    table, colors, kind = result.node(CURVES), colors_of(result.source(STRUCTURES)), result.kind
     chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", slicer.mrmlScene.GenerateUniqueName(_("DVH")))
-    chart.SetTitle(_("planned solid, predicted dashed"))
+    chart.SetTitle(kind.chart)
     chart.SetLegendVisibility(False)  # two curves a structure: it would hide them; the table of structures shows the colours
     chart.SetXAxisTitle(_("Dose (Gy)"))
     chart.SetYAxisTitle(_("Volume (%)"))
     dose = table.GetColumnName(0)
     for number in range(1, table.GetNumberOfColumns()):
         column = table.GetColumnName(number)
-        roi, is_predicted = column.removesuffix(PREDICTED).removesuffix(PLANNED), column.endswith(PREDICTED)
+        roi, is_predicted = PREDICTED.sub("", column.removesuffix(PLANNED)), not column.endswith(PLANNED)
         series = result.adopt(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", column[:-4]), "series")
         series.SetAndObserveTableNodeID(table.GetID())
         series.SetPlotType(series.PlotTypeScatter)
         series.SetXColumnName(dose)
         series.SetYColumnName(column)
         series.SetMarkerStyle(series.MarkerStyleNone)
-        series.SetLineStyle(series.LineStyleDash if is_predicted else series.LineStyleSolid)
+        series.SetLineStyle(getattr(series, kind.curve) if is_predicted else series.LineStyleSolid)
         series.SetLineWidth(2)
         series.SetColor(*colors.get(roi, (0.5, 0.5, 0.5)))
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
     return result.adopt(chart, CHART)
+
+
+def has_curves(result: Result) -> bool:
+    """A prediction without structures has none."""
+    return result.node(CHART).GetNumberOfPlotSeriesNodes() > 0
 
 
 def show_chart(result: Result) -> None:
@@ -88,6 +98,36 @@ def _goal_columns(report: dict[str, Any]) -> Iterator[tuple[str, Sequence[str]]]
     yield _("Met"), [{True: _("yes"), False: _("no")}.get(goal["met"], "") for goal in goals]
     if any(goal["reference"] is not None for goal in goals):
         yield _("Planned"), [_number(goal["reference"]) for goal in goals]
+
+
+def _agreement_columns(report: dict[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Of the predicted measured dose with the planned one; limits of AAPM TG-218 (Miften et al. 2018)."""
+    gamma, agreement, highest = report["gamma"], report["agreement"], report["maximum_gy"]
+    limits = _("tolerance {tolerance:g} %, action {action:g} %")
+    rows = (
+        (_("Gamma {criteria}").format(criteria=gamma["criteria"]), _percent(gamma["percent_within_1"]),
+         limits.format(tolerance=gamma["tolerance_percent"], action=gamma["action_percent"]), verdict(gamma)),
+        (_("Mean gamma"), f"{gamma['mean']:.2f}", "", ""),
+        (_("Mean absolute difference"), _percent(agreement["mae_percent"]), "", ""),
+        (_("Root mean square difference"), _percent(agreement["rmse_percent"]), "", ""),
+        (_("Structural similarity"), f"{agreement['ssim']:.4f}", "", ""),
+        (_("Maximum, planned {planned:.1f} Gy").format(**highest), _("{predicted:.1f} Gy").format(**highest), "", ""),
+    )  # fmt: skip
+    titles = (_("Predicted measured against planned"), _("Value"), _("TG-218"), _("Verdict"))
+    yield from zip(titles, zip(*rows, strict=True), strict=True)
+
+
+def verdict(gamma: dict[str, Any]) -> str:
+    """How the passing rate stands to the limits of TG-218."""
+    words = {
+        "within tolerance": _("within tolerance"), "between tolerance and action": _("between tolerance and action"),
+        "below action": _("below the action limit"),
+    }  # fmt: skip
+    return words.get(gamma["verdict"], str(gamma["verdict"]))
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2f} %"
 
 
 def _number(value: float | None) -> str:

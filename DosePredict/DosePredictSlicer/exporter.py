@@ -14,8 +14,11 @@ from DosePredictLib import __version__
 from DosePredictLib.core import InputError, OutputError, Prescription, Target
 
 from .dicom_behind import files_behind, plan_behind
-from .result import CT, PREDICTED, ROLE, STRUCTURES, Result
+from .kinds import MEASURED
+from .result import CT, PLANNED, PREDICTED, ROLE, STRUCTURES, Result
 from .scene_volumes import dose_of
+
+SIMULATED = "SIMULATED measurements"  # what a model learned from, in DICOM
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,15 @@ class Exporter:
         dose = self.result.node(PREDICTED)
         sizes = "×".join(str(n) for n in dose.GetImageData().GetDimensions())
         highest = dose.GetImageData().GetScalarRange()[1]
-        text = _("One RTDOSE ({sizes} voxels, maximum {highest:.1f} Gy), marked PREDICTED DOSE - NOT FOR TREATMENT, in the"
-                 " study of the CT, {reference}.")  # fmt: skip
+        text = _("One RTDOSE ({sizes} voxels, maximum {highest:.1f} Gy), marked {notice}, in the study of the {source},"
+                 " {reference}.")  # fmt: skip
         references = {
             "stub-plan": _("and a stub RTPLAN without beams that it refers to"),
             "plan": _("referring to the plan of the patient"),
             "overview": _("referring to no plan"),
         }
-        return text.format(sizes=sizes, highest=highest, reference=references[self.profile])
+        notice, source = self.result.kind.exported.notice, next(iter(self._sources.values()))
+        return text.format(sizes=sizes, highest=highest, notice=notice, source=source, reference=references[self.profile])
 
     def to_folder(self, folder: Path) -> list[Path]:
         """The files written; all or none. Raises InputError or OutputError."""
@@ -75,30 +79,43 @@ class Exporter:
         from DosePredictLib.io.rtdose_writer import Export, Provenance
         from DosePredictLib.io.rtstruct import read_rtstruct
 
-        report, ct = self.result.report, self.result.source(CT)
-        files = files_behind(ct) if ct is not None else []
-        if not files:
-            text = _("The CT of this prediction has no DICOM files, so no RTDOSE can refer to it; load the CT from DICOM.")
-            raise InputError(text)
-        structures = self.result.source(STRUCTURES)
+        report, structures, source = self.result.report, self.result.source(STRUCTURES), read_header(self._source_files()[0])
         drawn = files_behind(structures) if structures is not None else []
-        model = report["model"]
+        targets = tuple(Target(t["roi"], t["dose_gy"], t["source"]) for t in report.get("prescription", ()))
+        model, learned = report["model"], SIMULATED if report.get("simulated_measurements") else ""
         return Export(
-            ct_header=read_header(files[0]),
-            provenance=Provenance(model["id"], str(model["version"]), model["weights_sha256"], __version__),
+            ct_header=source,
+            provenance=Provenance(model["id"], str(model["version"]), model["weights_sha256"], __version__, learned),
+            kind=self.result.kind.exported,
             profile=self.profile,
             number=self._number(),
-            prescription=Prescription(tuple(Target(t["roi"], t["dose_gy"], t["source"]) for t in report["prescription"])),
-            plan_header=self._plan_header(structures) if self.profile == "plan" else None,
+            prescription=Prescription(targets) if targets else None,
+            plan_header=self._plan_header(structures, source) if self.profile == "plan" else None,
             rtstruct_header=read_rtstruct(drawn[0]).header if drawn else None,
         )
 
+    @property
+    def _sources(self) -> dict[str, str]:
+        """What patient, study and frame of reference are copied from, the best first, with words for each."""
+        of_plan = {PLANNED: _("planned dose")} if self.result.kind is MEASURED else {}
+        return {**of_plan, CT: _("CT")}
+
+    def _source_files(self) -> list[Path]:
+        nodes = [node for role in self._sources if (node := self.result.source(role)) is not None]
+        files = [file for node in nodes for file in files_behind(node)]
+        if not files:
+            text = _("The {source} of this prediction has no DICOM files, so no RTDOSE can refer to it; load it from DICOM.")
+            raise InputError(text.format(source=next(iter(self._sources.values()))))
+        return files
+
     @staticmethod
-    def _plan_header(structures: Any) -> Any:
+    def _plan_header(structures: Any, source: Any) -> Any:
+        """Of the patient's own plan: the one that was loaded, else the one that the planned dose refers to."""
         from DosePredictLib.io.headers import read_header
+        from DosePredictLib.worker.measured_job import plan_header
 
         plan = plan_behind(structures) if structures is not None else None
-        return read_header(plan) if plan is not None else None
+        return read_header(plan) if plan is not None else plan_header(source)
 
     def _number(self) -> int:
         """Which of the predictions in the scene this is, from 1 on."""

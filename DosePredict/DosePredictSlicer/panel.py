@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 
 from DosePredictLib import registry
 from DosePredictLib.core import OARS, DosePredictError
-from DosePredictLib.model_card import is_deterministic
+from DosePredictLib.model_card import MEASURED, is_deterministic, predicts
 
 from . import dependencies, site_names
 from .checks import Check, Level, check, obstacles
@@ -195,10 +195,11 @@ class Panel:
         return {**site_names.remembered(rois), **json.loads(self.parameters.names)}
 
     def _show_structures(self, model: registry.ModelInfo) -> None:
-        organs = tuple(model.card.get("organs", OARS))
+        organs, is_planning = tuple(model.card.get("organs", OARS)), predicts(model.card) != MEASURED
+        self.ui.structuresLabel.setVisible(not is_planning)
         try:
-            self._structures.show(self._patient, organs)
-        except DosePredictError:  # said among the checks
+            self._structures.show(self._patient, organs, with_wishes=is_planning)
+        except DosePredictError:  # said among the checks, where they are needed
             self._structures.show(None)
 
     def _forget_wishes_for_others(self) -> None:

@@ -7,12 +7,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from DosePredictLib.core import Case, DoseGrid, InputError, Prescription, StructureSet, Volume
+from slicer.i18n import tr as _
+
+from DosePredictLib.core import Case, DoseGrid, InputError, Prescription, QaCase, StructureSet, Volume
 from DosePredictLib.io.identify import Identified, identify
 from DosePredictLib.io.rtplan import Plan, PlannedDose
 from DosePredictLib.io.targets import FoundPrescription, find_prescription
+from DosePredictLib.model_card import MEASURED, predicts
 
 from .dicom_behind import files_behind, plan_behind
+from .kinds import PLAN
+from .result import Result
 from .scene_structures import segments_of, structures_of
 from .scene_volumes import dose_of, volume_of
 
@@ -45,7 +50,7 @@ class Patient:
     def structure_set(self) -> StructureSet:
         if self.structures is None:
             raise InputError("No structures are chosen; load the structure set of this CT and choose it.")
-        found = structures_of(self.structures, self.ct)
+        found = structures_of(self.structures, self.ct or self.planned)
         if not len(found):
             raise InputError(f"The segmentation {self.structures.GetName()} has no segments; choose another one.")
         return found
@@ -81,7 +86,22 @@ class Patient:
                 f"The volume {self.planned.GetName()} is not marked as a dose in Gy; load it as RTDOSE, or convert it to an RT"
                 " dose volume in the subject hierarchy, or choose no planned dose."
             )
+        if (predicted := Result.of(self.planned)) and predicted.kind is not PLAN:
+            text = _("{name} is a predicted measured dose; choose the planned one.")
+            raise InputError(text.format(name=self.planned.GetName()))
         return dose_of(self.planned)
+
+    @property
+    def plan_to_measure(self) -> DoseGrid:
+        """The planned dose, for a model that predicts what is measured of it."""
+        if self.reference is None:
+            raise InputError(_("No planned dose is chosen; choose the dose of the plan whose measurement is to be predicted."))
+        if Result.of(self.planned):
+            text = _("{name} is itself a predicted dose, of which nothing will be measured; choose the planned one.")
+            raise InputError(text.format(name=self.planned.GetName()))
+        if not self.reference.gray.any():
+            raise InputError(_("The planned dose is zero everywhere; choose the dose of the whole plan."))
+        return self.reference
 
     def wishing(self, names: Mapping[str, str], prescription: Mapping[str, float]) -> Patient:
         """The same patient with other wishes; what was read from the scene is not read again."""
@@ -91,10 +111,22 @@ class Patient:
                 other.__dict__[key] = self.__dict__[key]
         return other
 
+    def as_input_of(self, card: Mapping[str, Any]) -> Case | QaCase:
+        """All of it, as the model of this card takes it."""
+        return self.qa_case if predicts(card) == MEASURED else self.case
+
     @property
     def case(self) -> Case:
-        """All of it, as the model takes it."""
+        """For a model of planned dose."""
         return Case(self.volume, self.structure_set, self.wanted.prescription, dict(self.identified.names), self.reference)
+
+    @property
+    def qa_case(self) -> QaCase:
+        """For a model of measured dose: the planned dose, and what else is chosen."""
+        ct = self.volume if self.ct is not None else None
+        if self.structures is None:
+            return QaCase(self.plan_to_measure, ct)
+        return QaCase(self.plan_to_measure, ct, self.structure_set, dict(self.identified.names))
 
     @cached_property
     def _planned_prescription(self) -> Plan | None:

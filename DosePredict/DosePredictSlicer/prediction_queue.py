@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from DosePredictLib.core import Case, DosePredictError, Volume
-from DosePredictLib.registry import DEFAULT_MODEL
+from DosePredictLib.core import Case, DosePredictError, QaCase, Volume
+from DosePredictLib.registry import DEFAULT_MODEL, find
 from DosePredictLib.worker.protocol import STAGES, Event, JobFolder, Request
 
 from .background_job import BackgroundJob, Ending
@@ -64,13 +64,13 @@ class Waiting:
     """A patient and how to predict; the case is taken from the scene when it is added, so later edits change nothing."""
 
     patient: Patient
-    case: Case
+    case: Case | QaCase
     settings: Settings
 
 
-def _kept(case: Case) -> Case:
+def _kept(case: Case | QaCase) -> Case | QaCase:
     """The CT's voxels are the scene's own memory: a copy of them does not change with the scene."""
-    return replace(case, ct=Volume(case.ct.array.copy(), case.ct.grid))
+    return case if case.ct is None else replace(case, ct=Volume(case.ct.array.copy(), case.ct.grid))
 
 
 class PredictionQueue:
@@ -98,7 +98,8 @@ class PredictionQueue:
 
     def add(self, patient: Patient, settings: Settings) -> None:
         """Predict this patient when those before are done. Raises DosePredictError for a patient that cannot be used."""
-        self.waiting.append(Waiting(patient, _kept(patient.case), settings))
+        case = patient.as_input_of(find(settings.model).card)
+        self.waiting.append(Waiting(patient, _kept(case), settings))
         if self.is_running:
             self.on_change()
         else:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
-from DosePredictLib.worker.scene import DIFFERENCE, PREDICTED, UNCERTAINTY
+from DosePredictLib.worker.scene import DIFFERENCE, GAMMA, PREDICTED, UNCERTAINTY
 
-__all__ = ["DIFFERENCE", "PREDICTED", "UNCERTAINTY", "Result"]
+from .kinds import MEASURED, PLAN, PLANNED, Kind
+
+__all__ = ["DIFFERENCE", "GAMMA", "PLANNED", "PREDICTED", "UNCERTAINTY", "Result"]
 
 RUN, ROLE = "DosePredict.Run", "DosePredict.Role"  # attributes of every node of a prediction
-CT, STRUCTURES, PLANNED = "DosePredict.CT", "DosePredict.Structures", "DosePredict.Planned"  # references of the predicted dose
+CT, STRUCTURES = "DosePredict.CT", "DosePredict.Structures"  # references of the predicted dose, as PLANNED
 REPORT, PAGE, CURVES, METRICS, GOALS, CHART, ISODOSES = "report", "page", "curves", "metrics", "goals", "chart", "isodoses"
 
 
@@ -56,8 +59,20 @@ class Result:
         return json.loads(self.node(REPORT).GetText())
 
     @property
-    def prescription_gy(self) -> float:
-        """The highest prescription."""
+    def kind(self) -> Kind:
+        """Whether it is a plan's dose or what is measured of a plan."""
+        return MEASURED if self.report.get("dose_kind") == "measured" else PLAN
+
+    def name(self, role: str) -> str:
+        """Of a volume, as people see it."""
+        learned = _(" (simulated training)") if role == PREDICTED and self.report.get("simulated_measurements") else ""
+        return f"{self.kind.nodes[role]}{learned}"
+
+    @property
+    def full_gy(self) -> float:
+        """What 100 % is: the highest prescription; of a measured dose the maximum of the planned one."""
+        if self.kind is MEASURED:
+            return float(self.report["gamma"]["normalisation_gy"])
         return max(target["dose_gy"] for target in self.report["prescription"])
 
     def source(self, role: str) -> Any:

@@ -7,19 +7,19 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from DosePredictLib.core import Volume
 from DosePredictLib.io.scene_case import read_volumes
 from DosePredictLib.worker.scene import VOLUMES
 
 from . import dose_display, dvh_review
 from .patient import Patient
-from .result import CT, DIFFERENCE, PAGE, PLANNED, PREDICTED, REPORT, STRUCTURES, UNCERTAINTY, Result
+from .result import CT, PAGE, PLANNED, PREDICTED, REPORT, STRUCTURES, Result
 from .scene_volumes import add_volume
 from .subject_hierarchy import mark_as_dose, place_beside
-
-NOTICE = "PREDICTED DOSE - NOT FOR TREATMENT"
 
 
 def import_result(output: Path, patient: Patient) -> Result:
@@ -35,18 +35,18 @@ def import_result(output: Path, patient: Patient) -> Result:
 
 
 def _import(result: Result, output: Path, patient: Patient) -> None:
-    names = {PREDICTED: _("Predicted dose"), DIFFERENCE: _("Predicted - planned dose"), UNCERTAINTY: _("Uncertainty of the dose")}
-    for role, volume in read_volumes(output / VOLUMES).items():
-        add_volume(volume, names[role], result.marks(role))
+    volumes = read_volumes(output / VOLUMES)
     _add_text(result, REPORT, _("Report (numbers)"), output / "report.json")
     _add_text(result, PAGE, _("Report"), output / "report.html")
+    for role, volume in volumes.items():
+        add_volume(Volume(np.nan_to_num(volume.array), volume.grid), result.name(role), result.marks(role))  # gamma has NaN
     _note_provenance(result, patient)
     dvh_review.add_tables(result, (output / "dvh.csv").read_text(encoding="utf-8"))
     dvh_review.add_chart(result)
     dose_display.prepare(result)
     model = result.report["model"]["id"]
     shown = [node for node in result.nodes if not node.GetHideFromEditors() and not node.IsA("vtkMRMLPlotSeriesNode")]
-    place_beside(patient.ct, shown, _("Prediction") + f" ({model})")
+    place_beside(patient.ct or patient.planned, shown, f"{result.kind.folder} ({model})")
     mark_as_dose(result.node(PREDICTED))
 
 
@@ -62,10 +62,10 @@ def _note_provenance(result: Result, patient: Patient) -> None:
     dose: Any = result.node(PREDICTED)
     report = result.report
     facts = {
-        "Notice": NOTICE,
+        "Notice": result.kind.exported.notice,
         "Created": datetime.datetime.now().isoformat(timespec="seconds"),
-        "Prescription": ", ".join(f"{target['roi']} {target['dose_gy']:g} Gy" for target in report["prescription"]),
-        "OutsideDomain": report["outside_domain"] or "",
+        "Prescription": ", ".join(f"{target['roi']} {target['dose_gy']:g} Gy" for target in report.get("prescription", ())),
+        "OutsideDomain": report.get("outside_domain") or "",
         **{f"Model.{key}": value for key, value in report["model"].items()},
         **{f"Request.{key}": value for key, value in report["request"].items()},
     }

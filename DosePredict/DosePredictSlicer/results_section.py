@@ -11,11 +11,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from . import dose_display, dvh_review
-from .result import CT, DIFFERENCE, GOALS, ISODOSES, METRICS, PAGE, PLANNED, PREDICTED, UNCERTAINTY, Result
+from .kinds import MEASURED, PLAN
+from .result import CT, GOALS, ISODOSES, METRICS, PAGE, PLANNED, PREDICTED, Result
 from .wording import for_panel
-
-WASHES = {PREDICTED: _("predicted dose"), PLANNED: _("planned dose"), DIFFERENCE: _("predicted - planned"),
-          UNCERTAINTY: _("uncertainty"), "": _("none")}  # fmt: skip
 
 
 class ResultsSection:
@@ -39,14 +37,16 @@ class ResultsSection:
         """Show a prediction, or that there is none."""
         is_new = result != self._result
         self._result = result if result and result.node(PREDICTED) else None
-        for button in (self._ui.showDvhButton, self._ui.showReportButton, self._ui.removeButton, self._ui.isodosesCheckBox):
+        for button in (self._ui.showReportButton, self._ui.removeButton, self._ui.isodosesCheckBox):
             button.setEnabled(self._result is not None)
+        self._ui.showDvhButton.setEnabled(self._result is not None and dvh_review.has_curves(self._result))
         if not is_new:
             return
         self._fill_washes()
         self._ui.goalsTable.setMRMLTableNode(self._result.node(GOALS) if self._result else None)
         self._ui.metricsTable.setMRMLTableNode(self._result.node(METRICS) if self._result else None)
         self._ui.provenanceLabel.setText(_provenance(self._result))
+        self._show_kind()
         lines = self._result.node(ISODOSES) if self._result else None
         self._ui.isodosesCheckBox.setChecked(lines is not None and bool(lines.GetDisplayNode().GetVisibility()))
 
@@ -58,9 +58,18 @@ class ResultsSection:
 
     def _fill_washes(self) -> None:
         self._ui.washComboBox.clear()
-        for role, text in WASHES.items():
-            if not role or (self._result and self._volume(role) is not None):
+        shown = self._result.kind.shown if self._result else {}
+        for role, text in shown.items():
+            if self._volume(role) is not None:
                 self._ui.washComboBox.addItem(text, role)
+        self._ui.washComboBox.addItem(_("none"), "")
+
+    def _show_kind(self) -> None:
+        kind = self._result.kind if self._result else PLAN
+        self._ui.kindLabel.setText(_banner(self._result) if self._result else "")
+        self._ui.kindLabel.setVisible(self._result is not None)
+        self._ui.isodosesCheckBox.setToolTip(kind.of_what)
+        self._ui.tablesTab.setTabText(0, kind.first_table)
 
     def _volume(self, role: str) -> Any:
         assert self._result is not None
@@ -98,6 +107,22 @@ class ResultsSection:
             result.remove()
 
 
+def _banner(result: Result) -> str:
+    """Which kind of dose this is, in the colours of the kind; of a measured one with its gamma."""
+    kind, report = result.kind, result.report
+    words = [f"<b>{kind.nodes[PREDICTED]}</b>"]
+    if kind is MEASURED:
+        gamma = report["gamma"]
+        rate = _("gamma {dose:g} %/{distance:g} mm {rate:.1f} %: {verdict}").format(
+            dose=gamma["dose_percent"], distance=gamma["distance_mm"], rate=gamma["percent_within_1"],
+            verdict=dvh_review.verdict(gamma),
+        )  # fmt: skip
+        words += [_("simulated measurements")] * report["simulated_measurements"] + [rate]
+    ink, paper = kind.banner
+    cell = f"<td bgcolor='{paper}' style='color:{ink}'>{', '.join(words)}</td>"
+    return f"<table width='100%' cellpadding='4'><tr>{cell}</tr></table>"
+
+
 def _provenance(result: Result | None) -> str:
     if result is None:
         return ""
@@ -105,6 +130,6 @@ def _provenance(result: Result | None) -> str:
     text = _("{id} {version}; steps: {steps}, samples: {samples}, seed: {seed}, on {device}, {seconds:.0f} s.").format(
         **report["model"], **report["request"], seconds=report["timing_s"].get("total", 0)
     )
-    outside = report["outside_domain"]
+    outside = report.get("outside_domain")
     lines = [f"{text} {_('Outside the domain of the model')}: {outside}." if outside else text]
     return "\n".join([*lines, *(f"! {for_panel(warning)}" for warning in report["warnings"])])

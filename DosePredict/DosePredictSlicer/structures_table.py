@@ -37,9 +37,11 @@ class StructuresTable:
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.connect("cellChanged(int,int)", self._cell_changed)
 
-    def show(self, patient: Patient | None, model_names: tuple[str, ...] = OARS) -> None:
-        """The segments of a patient, an empty table for None."""
+    def show(self, patient: Patient | None, model_names: tuple[str, ...] = OARS, *, with_wishes: bool = True) -> None:
+        """The segments of a patient, an empty table for None. with_wishes: names and doses, which not every model needs."""
         structures = list(patient.structure_set) if patient else []
+        for column in (MODEL_NAME, HOW, DOSE):
+            self._table.setColumnHidden(column, not with_wishes)
         self._is_filling = True
         try:
             self._make_rows(tuple(s.name for s in structures), ("", BODY, *model_names))

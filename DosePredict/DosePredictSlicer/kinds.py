@@ -1,0 +1,81 @@
+"""The two kinds of predicted dose, in words and colours of their own, so that neither is ever taken for the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from DosePredictLib.io.dose_kinds import MEASURED_DOSE, PLANNED_DOSE, DoseKind
+from DosePredictLib.worker.scene import DIFFERENCE, GAMMA, PREDICTED, UNCERTAINTY
+
+from . import dose_colors
+
+PLANNED = "DosePredict.Planned"  # reference of a predicted dose to the planned one
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of dose is named and shown.
+
+    exported: what its RTDOSE says. folder: in the subject hierarchy. banner: colours of text and background above a result.
+    nodes: names of volumes by role. shown: what the list of washes calls them. wash, difference: make colour tables.
+    difference_share: where the colours of the difference end; 1 is 100 %. levels: isodoses in percent, with their colours.
+    lines: what the isodoses are called; of_what: their percentages. chart: title of the curves; curve: line style of the
+    predicted ones, an attribute of vtkMRMLPlotSeriesNode. first_table: what the first of the result's tables is about.
+    """
+
+    exported: DoseKind
+    folder: str
+    banner: tuple[str, str]
+    nodes: Mapping[str, str]
+    shown: Mapping[str, str]
+    wash: Callable[[], Any]
+    difference: Callable[[], Any]
+    difference_share: float
+    levels: Mapping[int, dose_colors.Color]
+    lines: str
+    of_what: str
+    chart: str
+    curve: str
+    first_table: str
+
+
+PLAN = Kind(
+    exported=PLANNED_DOSE,
+    folder=_("Prediction"),
+    nodes={PREDICTED: _("Predicted dose"), DIFFERENCE: _("Predicted - planned dose"), UNCERTAINTY: _("Uncertainty of the dose")},
+    shown={PREDICTED: _("predicted dose"), PLANNED: _("planned dose"), DIFFERENCE: _("predicted - planned"),
+           UNCERTAINTY: _("uncertainty")},
+    wash=dose_colors.wash,
+    difference=dose_colors.difference,
+    levels=dose_colors.ISODOSE_PERCENT,
+    difference_share=0.2,
+    lines=_("Predicted isodoses"),
+    of_what=_("30 to 107 % of the highest prescription"),
+    curve="LineStyleDash",
+    chart=_("planned solid, predicted dashed"),
+    first_table=_("Goals"),
+    banner=("#1a237e", "#e3f2fd"),
+)  # fmt: skip
+
+MEASURED = Kind(
+    exported=MEASURED_DOSE,
+    folder=_("Predicted measurement"),
+    nodes={PREDICTED: _("Predicted measured dose"), DIFFERENCE: _("Predicted measured - planned dose"),
+           GAMMA: _("Gamma of the planned dose"), UNCERTAINTY: _("Uncertainty of the measured dose")},
+    shown={PREDICTED: _("predicted measured dose"), PLANNED: _("planned dose"), DIFFERENCE: _("predicted measured - planned"),
+           GAMMA: _("gamma above 1"), UNCERTAINTY: _("uncertainty")},
+    wash=dose_colors.measured_wash,
+    difference=dose_colors.measured_difference,
+    levels=dose_colors.MEASURED_PERCENT,
+    difference_share=0.1,
+    lines=_("Predicted measured isodoses"),
+    of_what=_("20 to 100 % of the maximum of the planned dose"),
+    curve="LineStyleDot",
+    chart=_("planned solid, predicted measured dotted"),
+    first_table=_("Agreement"),
+    banner=("#ffffff", "#00695c"),
+)  # fmt: skip
