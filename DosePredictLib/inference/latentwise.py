@@ -73,7 +73,7 @@ def pieces_of(shape: Sequence[int], patch: Sequence[int], overlap: int) -> list[
 
 
 def merged(found: Sequence[Tensor], pieces: Sequence[Piece], shape: Sequence[int], overlap: int) -> Tensor:
-    """The volume of ``shape`` from its pieces (..., k, j, i), whose weights decay linearly towards their edges (Algorithm 1, 12)."""
+    """The volume of ``shape`` from its pieces (..., k, j, i), weights falling linearly to their edges (Algorithm 1, step 12)."""
     total, weights = found[0].new_zeros((*found[0].shape[:-3], *shape)), found[0].new_zeros(tuple(shape))
     for values, piece in zip(found, pieces, strict=True):
         weight = _decaying(values.shape[-3:], overlap).to(values)

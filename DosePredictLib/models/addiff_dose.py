@@ -48,12 +48,17 @@ class Encoded(NamedTuple):
     tokens: Tensor
 
 
-class Encoder(nn.Sequential):
-    """(batch, inputs, k, j, i) -> (batch, outputs, k/4, j/4, i/4); the first convolution already halves the resolution."""
+class Encoder(nn.Module):
+    """(batch, inputs, k, j, i) -> (batch, outputs, k/4, j/4, i/4); the first convolution already halves the resolution.
+
+    Beside it a linear map of each block of voxels, with which learning starts where principal components would be.
+    """
 
     def __init__(self, inputs: int, widths: Sequence[int], outputs: int) -> None:
+        super().__init__()
         half, quarter = widths
-        super().__init__(
+        self.linear = nn.Conv3d(inputs, outputs, FACTOR, stride=FACTOR)
+        self.beside = nn.Sequential(
             nn.Conv3d(inputs, half, 2, stride=2),
             Block(half, half),
             nn.Conv3d(half, quarter, 2, stride=2),
@@ -61,19 +66,27 @@ class Encoder(nn.Sequential):
             nn.Conv3d(quarter, outputs, 1),
         )
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) + self.beside(x)
 
-class Decoder(nn.Sequential):
-    """(batch, latent, k/4, j/4, i/4) -> (batch, 1, k, j, i), linear: the paper's sigmoid would hold it below 1."""
+
+class Decoder(nn.Module):
+    """(batch, latent, k/4, j/4, i/4) -> (batch, 1, k, j, i), not held below 1 as by the paper's sigmoid."""
 
     def __init__(self, latent: int, widths: Sequence[int]) -> None:
+        super().__init__()
         half, quarter = widths
-        super().__init__(
+        self.linear = nn.ConvTranspose3d(latent, 1, FACTOR, stride=FACTOR)
+        self.beside = nn.Sequential(
             nn.Conv3d(latent, quarter, 3, padding=1),
             Block(quarter, quarter),
             nn.ConvTranspose3d(quarter, half, 2, stride=2),
             Block(half, half),
             nn.ConvTranspose3d(half, 1, 2, stride=2),
         )
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.linear(z) + self.beside(z)
 
 
 class DoseAutoencoder(nn.Module):

@@ -20,9 +20,9 @@ from ..evaluation.metrics import Metric
 
 @dataclass(frozen=True)
 class ConstraintSettings:
-    """weight: of the constraints in the loss, beside 1 for the noise; 0, none. goals: a template of Resources/ClinicalGoals by its
-    name, or the path of another table. softness_gy: of the step in V_x. below: a dose is judged only while its time step is
-    less. only_where_met: a goal that the plan itself misses asks nothing.
+    """weight: of the constraints in the loss, beside 1 for the noise; 0, none. goals: the name of a table in
+    Resources/ClinicalGoals, or the path of another. softness_gy: of the step in V_x. below: a dose is judged only while its time
+    step is less. only_where_met: a goal that the plan itself misses asks nothing.
     """
 
     weight: float = 0.0
@@ -79,7 +79,7 @@ def penalty(
 
 
 def missed_by(goal: Goal, gray: Tensor, prescribed_gy: float, voxel_cc: float, softness_gy: float) -> Tensor:
-    """Of the doses of a structure's voxels: how far beyond the limit, as a share of it, of volumes as a share of the structure's."""
+    """How far the doses (n,) of a structure's voxels are beyond the limit, as a share of it, or of the structure for a volume."""
     value = soft_metric(goal.metric, gray, prescribed_gy=prescribed_gy, voxel_cc=voxel_cc, softness_gy=softness_gy)
     beyond = value - goal.at_most if goal.at_most is not None else (goal.at_least or 0.0) - value
     is_share = goal.metric.kind in ("volume", "coverage") and goal.metric.unit == "%"

@@ -140,7 +140,7 @@ def _check_stages(plan: TrainingRecipe, path: Path) -> None:
         raise InputError(f"{path.name}: norm is {settings.norm!r}, not one of {', '.join(NORMS)}.")
     if settings.pretraining and not (plan.learns_structures_first or plan.recipe.model == "addiff_dose"):
         raise InputError(
-            f"{path.name}: only diffdp with its structure encoder, and addiff_dose, have a part to train first; set pretraining to 0."
+            f"{path.name}: only diffdp with its structure encoder, and addiff_dose, train in two stages; set pretraining to 0."
         )
     if not 0 <= settings.pretraining < settings.steps:
         raise InputError(
