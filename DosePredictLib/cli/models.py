@@ -33,7 +33,7 @@ def list_models(options: argparse.Namespace) -> int:
         origin = "shipped" if model.shipped else "imported"
         facts = f"{predicts(model.card)}, {model.megabytes:.1f} MB, SHA-256 {model.card['weights_sha256'][:12]}"
         print(f"{model.id:<14} {model.version:<8} {origin:<9} {model.title}")
-        print(f"{'':<14} {facts}; {score(model.card) or 'no score'}")
+        print(f"    {facts}; {score(model.card) or 'no score'}")
     if not models:
         print("No model is installed; add one with 'dosepredict models import FOLDER'.")
     return 0
