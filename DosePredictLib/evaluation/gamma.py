@@ -4,7 +4,7 @@
 
 The evaluated dose is interpolated trilinearly and searched continuously: its cells, divided where they are large, are boxes, and
 in each box around r that could hold a better value the minimum is found for a dose linear in the box, then again from there.
-For a predicted dose gamma describes; the limits of AAPM TG-218 are for measured doses and are not applied here.
+For a predicted plan dose gamma describes; the limits of AAPM TG-218 are for measured doses (see measured_report).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,6 +58,14 @@ class Gamma:
         """The criteria in one phrase."""
         kind = "local" if self.local else f"global, 100 % = {self.normalisation_gy:.2f} Gy"
         return f"{self.dose_percent:g} % / {self.distance_mm:g} mm, {kind}, above {self.threshold_percent:g} %"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entry of report.json."""
+        return {
+            "criteria": self.description, "dose_percent": self.dose_percent, "distance_mm": self.distance_mm,
+            "local": self.local, "threshold_percent": self.threshold_percent, "normalisation_gy": self.normalisation_gy,
+            "points": int(self.evaluated.size), "percent_within_1": self.percent_within, "mean": self.mean,
+        }  # fmt: skip
 
 
 class _Boxes(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from ..resources import resource
@@ -41,6 +41,14 @@ def _cell(cell: Cell, left: str) -> str:
 def listing(entries: Iterable[tuple[str, str]]) -> str:
     lines = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v).replace(chr(10), '<br>')}</dd>" for k, v in entries)
     return f"<dl>{lines}</dl>" if lines else ""
+
+
+def remarks(groups: Mapping[str, Sequence[str]]) -> str:
+    """Lists under their headings; those without entries are left out."""
+    lists = [
+        f"<h3>{name}</h3><ul>{''.join(f'<li>{escape(t)}</li>' for t in texts)}</ul>" for name, texts in groups.items() if texts
+    ]
+    return "".join(lists) or '<p class="small">None.</p>'
 
 
 def data_uri(content: bytes, mime: str) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
-
-import numpy as np
 
 from ..core import Case, DoseGrid, InputError, TabulatedDvh, Volume
 from .anonymise import Veil
@@ -16,6 +13,7 @@ from .goals import Goal, GoalResult, evaluate_goals, read_goals, templates
 from .report_comparison import Comparison, compare
 from .report_figures import Picture, View
 from .report_findings import Check, Flag, Place, checks, flags, organ_to_look_at, point_of
+from .report_nouns import finite
 from .report_site import Site, site_of
 from .report_uncertainty import Uncertainty, uncertainty_of
 from .structure_metrics import StructureRow, structure_rows
@@ -106,6 +104,7 @@ class Report:
         """The content of report.json: numbers with fixed keys, null where a value would mislead."""
         content = {
             "schema": SCHEMA,
+            "dose_kind": "planned",
             "notice": NOTICE,
             "model": {key: self.model.get(key) for key in ("id", "version", "weights_sha256")},
             "request": {key: self.request.get(key) for key in ("steps", "samples", "seed", "device")},
@@ -125,7 +124,7 @@ class Report:
             "timing_s": dict(self.timing_s),
             "peak_rss_mb": self.peak_rss_mb,
         }
-        return _finite(content)
+        return finite(content)
 
     def _structure(self, row: StructureRow) -> dict[str, Any]:
         intervals = {key: [found.low, found.high] for key, found in self.intervals.get(row.roi, {}).items()}
@@ -212,14 +211,3 @@ def _tabulated(entry: DvhComparison) -> dict[str, Any]:
         "roi": entry.name, "source": entry.source, "volume_percent": entry.volume_percent,
         "largest_percent": entry.largest_percent, "at_gy": entry.at_gy, "metrics": metrics,
     }  # fmt: skip
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows no NaN: null instead."""
-    if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    if isinstance(value, (float, np.floating)):
-        return round(float(value), 4) if math.isfinite(value) else None
-    return value

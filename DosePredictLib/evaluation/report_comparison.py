@@ -35,14 +35,8 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """The entries of report.json."""
-        found = self.gamma
-        described = {
-            "criteria": found.description, "dose_percent": found.dose_percent, "distance_mm": found.distance_mm,
-            "local": found.local, "threshold_percent": found.threshold_percent, "normalisation_gy": found.normalisation_gy,
-            "points": int(found.evaluated.size), "percent_within_1": found.percent_within, "mean": found.mean,
-        }  # fmt: skip
         return {
-            "gamma": described,
+            "gamma": self.gamma.to_dict(),
             "errors": [asdict(entry) for entry in self.errors],
             "isodoses": [asdict(entry) for entry in self.isodoses],
             "ssim": self.similarity,

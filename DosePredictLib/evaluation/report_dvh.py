@@ -26,7 +26,7 @@ BAND_OPACITY = 0.16
 def draw_dvh(
     axes: Axes,
     rows: Sequence[StructureRow],
-    prescription_gy: float,
+    prescription_gy: float | None = None,
     *,
     bands: Mapping[str, Band] | None = None,
     tabulated: Mapping[str, TabulatedDvh] | None = None,
@@ -44,16 +44,16 @@ def draw_dvh(
         if table := tabulated.get(row.roi):
             axes.plot(table.dose_gy, table.percent, linestyle=TABULATED, linewidth=1.6, color="black")
         _curve(axes, row.predicted, highest, linestyle=PREDICTED, linewidth=1.9, label=row.roi, **style)
-    axes.axvline(prescription_gy, color="#888888", linewidth=0.8, linestyle=":")
-    axes.annotate(
-        f"{number(prescription_gy)} Gy", (prescription_gy, 103), ha="center", fontsize=8, color="#666666", annotation_clip=False
-    )
+    if prescription_gy is not None:
+        axes.axvline(prescription_gy, color="#888888", linewidth=0.8, linestyle=":")
+        place = (prescription_gy, 103)
+        axes.annotate(f"{number(prescription_gy)} Gy", place, ha="center", fontsize=8, color="#666666", annotation_clip=False)
     axes.set(xlim=(0, highest), ylim=(0, 102), xlabel="Dose (Gy)", ylabel="Volume (%)")
     axes.grid(color="#e4e4e4", linewidth=0.7)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def dvh_svg(rows: Sequence[StructureRow], prescription_gy: float, **options: Any) -> bytes:
+def dvh_svg(rows: Sequence[StructureRow], prescription_gy: float | None = None, **options: Any) -> bytes:
     """The histograms as an SVG file, with a legend. options: those of ``draw_dvh``."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -73,6 +73,6 @@ def _curve(axes: Axes, dvh: Dvh, highest: float, **style: Any) -> None:
     axes.plot(*dvh.curve(POINTS, highest_gy=highest), **style)
 
 
-def _highest(rows: Sequence[StructureRow], prescription_gy: float) -> float:
+def _highest(rows: Sequence[StructureRow], prescription_gy: float | None) -> float:
     ends = [float(dvh.dose_gy[-1]) for row in rows for dvh in (row.predicted, row.planned) if dvh and len(dvh.dose_gy)]
-    return 1.12 * max([prescription_gy, *ends])
+    return 1.12 * max([prescription_gy or 0.0, *ends])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +32,21 @@ WINDOW_HU = (-160.0, 240.0)
 MARGIN_MM, PIXEL_MM = 20.0, 1.0
 SHOWN_PERCENT = 10.0  # of the prescription
 TITLE_INCH, WIDTH_INCH, ALONE_INCH = 0.3, 11.0, 5.6
-DOSES, GAP = ("Predicted", "Planned"), 2  # panels with isodoses, pixels between panels
+GAP = 2  # pixels between panels
 DIFFERENCE = "Predicted \N{MINUS SIGN} planned"
+
+Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""CT from 0 (black) to 1, and the values of a field on the same pixels -> RGB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One of the pictures beside each other. isodoses: whether it has lines."""
+
+    title: str
+    field: DoseGrid | Volume
+    paint: Paint
+    isodoses: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,22 +66,20 @@ class Box:
 
 @dataclass(frozen=True)
 class Picture:
-    """One plane: predicted dose, and beside it planned dose and difference where there is a reference."""
+    """One plane: its panels beside each other."""
 
     plane: str
     jpeg: bytes
 
 
-def box_around(case: Case, predicted: DoseGrid, occupancies: Mapping[str, Volume]) -> Box:
-    """Where there is dose or a target, with a margin, within the CT."""
-    bright = predicted.gray > 0.2 * case.prescription.highest_gy
+def box_around(predicted: DoseGrid, full_gy: float, targets: Iterable[Volume], scan: Grid) -> Box:
+    """Where there is dose or a target, with a margin, within the scan."""
+    bright = predicted.gray > 0.2 * full_gy
     shown = [_bounds(bright, predicted.grid)] if bright.any() else []
-    targets = [occupancies[t.roi] for t in case.prescription.targets if t.roi in occupancies]
     shown += [_bounds(o.array > 0.5 * o.array.max(), o.grid) for o in targets if o.array.any()]
-    scan = case.ct.grid.corners
-    corners = np.concatenate(shown) if shown else scan
-    low = np.maximum(corners.min(0) - MARGIN_MM, scan.min(0))
-    return Box(low, np.maximum(np.minimum(corners.max(0) + MARGIN_MM, scan.max(0)), low + 10 * PIXEL_MM))
+    corners = np.concatenate(shown) if shown else scan.corners
+    low = np.maximum(corners.min(0) - MARGIN_MM, scan.corners.min(0))
+    return Box(low, np.maximum(np.minimum(corners.max(0) + MARGIN_MM, scan.corners.max(0)), low + 10 * PIXEL_MM))
 
 
 def _bounds(mask: np.ndarray, grid: Grid) -> np.ndarray:
@@ -85,43 +96,58 @@ def difference_limit(change: Volume | None) -> float:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What the pictures of a case have in common."""
+    """What the pictures of a case have in common.
 
-    case: Case
-    panels: Mapping[str, DoseGrid | Volume]
-    outlines: Mapping[str, Volume]  # of the targets
+    ct: None shows the dose on black. full_gy: 100 % of the isodoses. panels: the first is of the predicted dose. outlines: of
+    the targets. colours: of the isodoses, by percent.
+    """
+
+    ct: Volume | None
+    full_gy: float
+    panels: Sequence[Panel]
     box: Box
-    limit_gy: float
+    outlines: Mapping[str, Volume] = field(default_factory=dict)
+    colours: Mapping[int, str] = field(default_factory=lambda: ISODOSES)
 
     @classmethod
     def of(cls, case: Case, predicted: DoseGrid, change: Volume | None, occupancies: Mapping[str, Volume]) -> View:
         """Predicted dose, and where there is a reference planned dose and difference."""
-        panels: dict[str, DoseGrid | Volume] = {"Predicted": predicted}
+        full_gy, limit = case.prescription.highest_gy, difference_limit(change)
+        wash = dose_wash(full_gy, ISODOSES)
+        panels = [Panel("Predicted", predicted, wash, isodoses=True)]
         if case.reference is not None and change is not None:
-            panels |= {"Planned": case.reference, DIFFERENCE: Volume(np.nan_to_num(change.array), change.grid)}
-        outlines = {t.roi: occupancies[t.roi] for t in case.prescription.targets if t.roi in occupancies}
-        return cls(case, panels, outlines, box_around(case, predicted, occupancies), difference_limit(change))
+            panels += [
+                Panel("Planned", case.reference, wash, isodoses=True),
+                Panel(DIFFERENCE, Volume(np.nan_to_num(change.array), change.grid), difference_tint(limit)),
+            ]
+        targets = {t.roi: occupancies[t.roi] for t in case.prescription.targets if t.roi in occupancies}
+        return cls(case.ct, full_gy, panels, box_around(predicted, full_gy, targets.values(), case.ct.grid), targets)
 
     def through(self, point: np.ndarray, organ: Volume | None = None) -> tuple[Picture, ...]:
         """The three planes through a point, LPS mm; with the outline of an organ where one is given."""
         return tuple(Picture(name, self._plane(self.box.plane(axis, point), axis, organ)) for name, axis in PLANES.items())
 
     def _plane(self, grid: Grid, axis: int, organ: Volume | None) -> bytes:
-        percent = 100 / self.case.prescription.highest_gy
-        shown = _shown(_pixels(self.panels["Predicted"], grid, axis) * percent > SHOWN_PERCENT)
-        ct = np.clip((_pixels(self.case.ct, grid, axis, outside=-1000)[shown] - WINDOW_HU[0]) / np.ptp(WINDOW_HU), 0, 1)
-        fields = [_pixels(field, grid, axis)[shown] for field in self.panels.values()]
-        doses = [percent * pixels for pixels in fields[: len(DOSES)]]
-        parts = [*(_washed(ct, dose) for dose in doses), *(_tinted(ct, change, self.limit_gy) for change in fields[len(DOSES) :])]
+        percent = 100 / self.full_gy
+        shown = _shown(_pixels(self.panels[0].field, grid, axis) * percent > SHOWN_PERCENT)
+        ct = self._background(grid, axis)[shown]
+        fields = [_pixels(panel.field, grid, axis)[shown] for panel in self.panels]
+        parts = [panel.paint(ct, pixels) for panel, pixels in zip(self.panels, fields, strict=True)]
         figure, axes, shifts = _canvas(parts, upwards=axis != 2)
-        for dose, shift in zip(doses, shifts, strict=False):
-            _isodoses(axes, dose, shift)
+        for panel, pixels, shift in zip(self.panels, fields, shifts, strict=True):
+            if panel.isodoses:
+                _isodoses(axes, percent * pixels, shift, self.colours)
+            _label(axes, axis, panel.title, shift, ct.shape)
         outlines = [(outline, "white", line) for line, outline in zip(TARGET_LINES * 9, self.outlines.values(), strict=False)]
         outlines += [(organ, ORGAN_COLOUR, "-")] if organ is not None else []
         _outlines(axes, [(_pixels(o, grid, axis)[shown], colour, line) for o, colour, line in outlines], shifts)
-        for title, shift in zip(self.panels, shifts, strict=True):
-            _label(axes, axis, title, shift, ct.shape)
         return jpeg_of(figure)
+
+    def _background(self, grid: Grid, axis: int) -> np.ndarray:
+        """The CT from 0 (black) to 1."""
+        if self.ct is None:
+            return np.zeros(_pixels(self.panels[0].field, grid, axis).shape)
+        return np.clip((_pixels(self.ct, grid, axis, outside=-1000) - WINDOW_HU[0]) / np.ptp(WINDOW_HU), 0, 1)
 
 
 def _canvas(parts: Sequence[np.ndarray], *, upwards: bool) -> tuple[Figure, Axes, list[int]]:
@@ -155,38 +181,42 @@ def _pixels(field: DoseGrid | Volume, grid: Grid, axis: int, *, outside: float =
     return np.squeeze(on_grid(field, grid, outside=outside), axis=2 - axis)
 
 
-def _washed(ct: np.ndarray, percent: np.ndarray) -> np.ndarray:
-    """RGB of the CT under the colours of the isodoses; ``ct`` from 0 (black) to 1."""
+def dose_wash(full_gy: float, colours: Mapping[int, str]) -> Paint:
+    """The CT under the colours of the isodoses, by percent of ``full_gy``."""
     from matplotlib.colors import to_rgba_array
 
-    colours = np.vstack([np.zeros(4), to_rgba_array(list(ISODOSES.values()), WASH)])
-    return _blended(ct, colours[np.digitize(percent, list(ISODOSES))])
+    table = np.vstack([np.zeros(4), to_rgba_array(list(colours.values()), WASH)])
+    return lambda ct, gray: blended(ct, table[np.digitize(100 / full_gy * gray, list(colours))])
 
 
-def _tinted(ct: np.ndarray, gray: np.ndarray, limit: float) -> np.ndarray:
-    """RGB of the CT under a difference, the more opaque the larger it is."""
+def difference_tint(limit_gy: float, colour_map: str = "RdBu_r") -> Paint:
+    """The CT under a difference, the more opaque the larger it is."""
     from matplotlib import colormaps
 
-    colours = colormaps["RdBu_r"](0.5 + np.clip(gray / limit, -1, 1) / 2)
-    colours[..., 3] = np.clip(np.abs(gray) / (0.35 * limit), 0, 0.75)
-    return _blended(ct, colours)
+    def paint(ct: np.ndarray, gray: np.ndarray) -> np.ndarray:
+        colours = colormaps[colour_map](0.5 + np.clip(gray / limit_gy, -1, 1) / 2)
+        colours[..., 3] = np.clip(np.abs(gray) / (0.35 * limit_gy), 0, 0.75)
+        return blended(ct, colours)
+
+    return paint
 
 
-def _blended(ct: np.ndarray, colours: np.ndarray) -> np.ndarray:
+def blended(ct: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """RGB of a CT from 0 (black) to 1 under RGBA colours."""
     opacity = colours[..., 3:]
     return ct[..., None] * (1 - opacity) + colours[..., :3] * opacity
 
 
-def _isodoses(axes: Axes, percent: np.ndarray, shift: int) -> None:
+def _isodoses(axes: Axes, percent: np.ndarray, shift: int, colours: Mapping[int, str]) -> None:
     """Lines of all levels, each with its number."""
-    found = _lines(percent, list(ISODOSES), shift)
-    for place, (level, lines) in enumerate(zip(ISODOSES, found, strict=True)):
+    found = _lines(percent, list(colours), shift)
+    for place, (level, lines) in enumerate(zip(colours, found, strict=True)):
         if lines:
             longest = max(lines, key=len)
             x, y = longest[int((0.1 + 0.13 * place) * len(longest))]  # one below the other, not in a heap
             axes.text(x, y, str(level), **LABEL)
-    colours = [colour for colour, lines in zip(ISODOSES.values(), found, strict=True) for _ in lines]
-    _draw(axes, [line for lines in found for line in lines], colors=colours, linewidths=1.3)
+    each = [colour for colour, lines in zip(colours.values(), found, strict=True) for _ in lines]
+    _draw(axes, [line for lines in found for line in lines], colors=each, linewidths=1.3)
 
 
 def _outlines(axes: Axes, outlines: Sequence[tuple[np.ndarray, str, str]], shifts: Sequence[int]) -> None:

@@ -8,7 +8,7 @@ from string import Template
 
 from ..resources import resource
 from . import report_words as words
-from .markup import card, data_uri, listing, table
+from .markup import card, data_uri, listing, remarks, table
 from .report import Report
 from .report_cards import cards
 from .report_dvh import dvh_svg
@@ -39,12 +39,12 @@ def page(report: Report) -> str:
         organ=_organ(report),
         dvh=data_uri(histogram, "image/svg+xml"),
         dvh_note=escape(words.dvh_note(report)),
-        structures=table(structures_table(report)),
+        structures=table(structures_table(report.rows, report.intervals)),
         structures_note=escape(words.structures_note(report)),
         goals=_goals(report),
         comparison=_comparison(report),
         tabulated=_tabulated(report),
-        remarks=_remarks(report),
+        remarks=remarks({"Warnings": report.warnings, "Notes": report.notes}),
         model=_model(report),
         provenance=listing(words.provenance(report)),
         footer=escape(words.footer()),
@@ -113,11 +113,3 @@ def _tabulated(report: Report) -> str:
 
 def _model(report: Report) -> str:
     return f"<section><h2>Model card</h2>{listing(words.model_card(report))}</section>" if report.model else ""
-
-
-def _remarks(report: Report) -> str:
-    groups = {"Warnings": report.warnings, "Notes": report.notes}
-    lists = [
-        f"<h3>{name}</h3><ul>{''.join(f'<li>{escape(t)}</li>' for t in texts)}</ul>" for name, texts in groups.items() if texts
-    ]
-    return "".join(lists) or '<p class="small">None.</p>'

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 GOOD, LOOK, STOP = "good", "look", "stop"  # of cards and cells; words and signs say the same as their colours
 
@@ -47,3 +50,14 @@ def number(value: float | None, *, sign: bool = False, digits: int = 1) -> str:
 def count(amount: int, noun: str) -> str:
     """ "1 warning", "2 warnings"."""
     return f"{amount} {noun}{'' if amount == 1 else 's'}"
+
+
+def finite(value: Any) -> Any:
+    """What JSON can hold: it knows no NaN, null instead."""
+    if isinstance(value, dict):
+        return {key: finite(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return round(float(value), 4) if math.isfinite(value) else None
+    return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import report_words as words
 from .pdf_sheets import Sheets
@@ -14,6 +15,9 @@ from .report_dvh import draw_dvh
 from .report_figures import ISODOSES, TARGET_LINES, Picture
 from .report_nouns import GOOD, LOOK, STOP, Card
 from .report_tables import errors_table, flags_table, goals_table, isodoses_table, structures_table, tabulated_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SIGNS = {GOOD: "✓", LOOK: "!", STOP: "✗", "": ""}
 LINES = {"-": "solid", "--": "dashed", ":": "dotted"}
@@ -35,7 +39,7 @@ def _first_page(sheets: Sheets, report: Report) -> None:
     sheets.title(words.title(report), words.subtitle(report))
     sheets.listing(words.identity(report))
     for card in cards(report):
-        _card(sheets, card)
+        boxed(sheets, card)
     sheets.heading("Checks", small=True)
     sheets.bullets([f"{SIGNS[GOOD if check.passed else LOOK]} {check.text}" for check in report.checks])
     if report.flags:
@@ -44,7 +48,7 @@ def _first_page(sheets: Sheets, report: Report) -> None:
         sheets.paragraph(words.FLAGS_NOTE)
 
 
-def _card(sheets: Sheets, card: Card) -> None:
+def boxed(sheets: Sheets, card: Card) -> None:
     sheets.boxed(f"{SIGNS[card.kind]} {card.title}", card.heading, card.lines, heavy=card.kind == STOP)
 
 
@@ -53,11 +57,11 @@ def _pictures(sheets: Sheets, report: Report) -> None:
     sheets.heading("Dose on CT")
     sheets.paragraph(words.planes_note(report))
     sheets.colours(_legend(report))
-    _planes(sheets, report.pictures)
+    planes(sheets, report.pictures)
     if report.organ is not None:
         sheets.page()
         sheets.heading(words.organ_note(report), small=True)
-        _planes(sheets, report.organ_pictures)
+        planes(sheets, report.organ_pictures)
 
 
 def _legend(report: Report) -> Iterable[tuple[str, str]]:
@@ -70,7 +74,7 @@ def _legend(report: Report) -> Iterable[tuple[str, str]]:
         yield "", f"Difference: blue −{words.limit_of(report):g} Gy to red +{words.limit_of(report):g} Gy"
 
 
-def _planes(sheets: Sheets, pictures: Sequence[Picture]) -> None:
+def planes(sheets: Sheets, pictures: Sequence[Picture]) -> None:
     from matplotlib.image import imread
 
     images = [(picture.plane, imread(io.BytesIO(picture.jpeg), format="jpeg")) for picture in pictures]
@@ -82,16 +86,20 @@ def _histogram(sheets: Sheets, report: Report) -> None:
     sheets.heading("Dose-volume histogram")
     axes = sheets.axes(DVH_HEIGHT)
     draw_dvh(axes, report.rows, report.case.prescription.highest_gy, bands=report.bands, tabulated=report.tabulated)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=7, handlelength=3)
+    legend_beside(axes)
     sheets.paragraph(words.dvh_note(report))
     if report.goals:
         sheets.heading("Clinical goals")
         sheets.table(goals_table(report.goals))
 
 
+def legend_beside(axes: Axes) -> None:
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=7, handlelength=3)
+
+
 def _tables(sheets: Sheets, report: Report) -> None:
     sheets.heading("Structures")
-    sheets.table(structures_table(report))
+    sheets.table(structures_table(report.rows, report.intervals))
     sheets.paragraph(words.structures_note(report))
     if report.comparison is not None:
         sheets.heading("Predicted minus planned dose")

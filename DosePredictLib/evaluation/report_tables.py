@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .difference import Errors
 from .goals import GoalResult
@@ -11,30 +11,29 @@ from .report import Report
 from .report_nouns import GOOD, LOOK, STOP, Cell, Table, number
 from .structure_metrics import COLUMNS, StructureRow
 from .tps_dvh import DvhComparison
+from .uncertainty import Interval
 
 MOST_FLAGS = 20
 
 
-def structures_table(report: Report) -> Table:
-    """Volume and metrics; below each the planned value and the difference, and the interval where samples give one."""
+def structures_table(rows: Sequence[StructureRow], intervals: Mapping[str, Mapping[str, Interval]]) -> Table:
+    """Volume and metrics; below each the interval where there is one, the planned value and the difference."""
     heads = ("Structure", "Volume\ncc", *(f"{metric.name}\nGy" for metric in COLUMNS.values()))
-    return Table(heads, tuple(_structure(report, row) for row in report.rows))
+    return Table(heads, tuple(_structure(row, intervals.get(row.roi, {})) for row in rows))
 
 
-def _structure(report: Report, row: StructureRow) -> tuple[Cell, ...]:
+def _structure(row: StructureRow, intervals: Mapping[str, Interval]) -> tuple[Cell, ...]:
     level = f" {row.prescription_gy:g} Gy" if row.prescription_gy else ""
     below = ((row.name,) if row.name != row.roi else ()) + ((row.note,) if row.note else ())
     return (
         Cell(row.roi + level, below),
         Cell(number(row.predicted.volume_cc)),
-        *(_metric(report, row, key) for key in COLUMNS),
+        *(_metric(row, key, intervals.get(key)) for key in COLUMNS),
     )
 
 
-def _metric(report: Report, row: StructureRow, key: str) -> Cell:
-    below = []
-    if known := report.intervals.get(row.roi, {}).get(key):
-        below.append(f"{number(known.low)} … {number(known.high)}")
+def _metric(row: StructureRow, key: str, known: Interval | None) -> Cell:
+    below = [f"{number(known.low)} … {number(known.high)}"] if known else []
     if row.planned is not None:
         below += [f"{number(COLUMNS[key].of(row.planned))} planned", number(row.differences[key], sign=True)]
     return Cell(number(COLUMNS[key].of(row.predicted)), tuple(below), LOOK if key in row.notable else "")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from .. import __version__
+from ..core import Grid
 from .difference import NOTABLE_GY, NOTABLE_PERCENT
 from .report import Report
 from .report_figures import difference_limit
@@ -112,29 +113,42 @@ def tabulated_note(report: Report) -> str:
 
 
 def model_card(report: Report) -> list[tuple[str, str]]:
-    entries = [(CARD[key], _text(report.model[key])) for key in CARD if report.model.get(key)]
-    return [*entries, *(("Measured", _measured(found)) for found in report.model.get("metrics", ()))]
+    return card_entries(report.model)
+
+
+def card_entries(card: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of a model card, what a reader of a report should know."""
+    entries = [(CARD[key], _text(card[key])) for key in CARD if card.get(key)]
+    return [*entries, *(("Measured", _measured(found)) for found in card.get("metrics", ()))]
 
 
 def provenance(report: Report) -> Iterator[tuple[str, str]]:
-    request = {key: report.request[key] for key in ("steps", "samples", "seed", "device") if report.request.get(key) is not None}
-    if request:
-        yield "Request", _text(request)
+    made = how_made(report.request, report.predicted.grid, report.timing_s, report.peak_rss_mb)
     if sources := {t.roi: t.source for t in report.case.prescription.targets if t.source}:
         yield "Prescription from", _text(sources)
-    yield "Dose grid", _grid(report)
-    if report.timing_s:
-        yield "Time", ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.timing_s.items())
-    if report.peak_rss_mb:
-        yield "Peak memory", f"{report.peak_rss_mb:.0f} MB"
+    yield from made
+
+
+def how_made(
+    request: Mapping[str, Any], grid: Grid, timing_s: Mapping[str, float], peak_rss_mb: float
+) -> Iterator[tuple[str, str]]:
+    """Settings, dose grid, time and memory."""
+    asked = {key: request[key] for key in ("steps", "samples", "seed", "device") if request.get(key) is not None}
+    if asked:
+        yield "Request", _text(asked)
+    yield "Dose grid", _grid(grid)
+    if timing_s:
+        yield "Time", ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in timing_s.items())
+    if peak_rss_mb:
+        yield "Peak memory", f"{peak_rss_mb:.0f} MB"
 
 
 def footer() -> str:
     return f"DosePredict {__version__}, Python {platform.python_version()}, numpy {np.__version__}."
 
 
-def _grid(report: Report) -> str:
-    size, spacing = ("×".join(f"{v:g}" for v in values) for values in (report.predicted.grid.size, report.predicted.grid.spacing))
+def _grid(grid: Grid) -> str:
+    size, spacing = ("×".join(f"{v:g}" for v in values) for values in (grid.size, grid.spacing))
     return f"{size} voxels of {spacing} mm"
 
 

@@ -59,7 +59,8 @@ class SpreadScale:
         known = card.get("calibration") or {}
         if "spread_scale" not in known:
             return cls(
-                1.0, "The spread of the samples is not calibrated for this model: the plan may well lie outside the intervals."
+                1.0,
+                "The spread of the samples is not calibrated for this model: the true value may well lie outside the intervals.",
             )
         held = f"; they then held the planned value in {100 * known['coverage_90']:.0f} %" if "coverage_90" in known else ""
         source = f" on {known.get('n', 'some')} patients ({known.get('data', 'unnamed data')})"

@@ -21,7 +21,7 @@ BATCH = 8  # windows at a time; the result does not depend on it
 
 
 def process_of(recipe: Recipe) -> VarianceExploding:
-    """recipe.diffusion: {"sigma": [least, most], "spread": of x_0, "start": sigma of the initial noise, the most unless given}."""
+    """recipe.diffusion: {"sigma": [least, most], "spread": of x_0, "start": sigma of the first noise, else the most}."""
     low, high = recipe.diffusion["sigma"]
     return VarianceExploding(low, high, recipe.diffusion["spread"])
 

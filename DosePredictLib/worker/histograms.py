@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core import BODY, Case, DoseGrid
+from ..core import BODY, Case, DoseGrid, QaCase
 from ..evaluation.dvh import Dvh
 from ..io.rtdose_writer import DvhCurve
 from ..preprocessing.rasters import Rasters
@@ -12,7 +12,7 @@ from ..preprocessing.rasters import Rasters
 BIN_GY = 0.1
 
 
-def dvh_curves(dose: DoseGrid, rasters: Rasters, case: Case) -> list[DvhCurve]:
+def dvh_curves(dose: DoseGrid, rasters: Rasters, case: Case | QaCase) -> list[DvhCurve]:
     """Of every structure that lies in the dose; not of the body, whose histogram tells little and takes longest."""
     organs = {roi: occupancy for roi, occupancy in rasters.occupancies.items() if roi != case.names.get(BODY)}
     dvhs = {roi: Dvh.of(dose, occupancy) for roi, occupancy in organs.items()}

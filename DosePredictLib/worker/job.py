@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from ..inference.domain import Domain
-    from ..inference.predictor import Prediction
+    from ..inference.predictor import Prediction, Predictor
     from ..io.case import DicomCase
+    from ..io.rtdose_writer import Provenance
     from ..preprocessing.rasters import Rasters
 
 HIGHEST_RATIO = 1.3  # of the highest prescription; clinical plans stay below about 1.15
@@ -132,7 +134,17 @@ def domain_of(case: Case, rasters: Rasters, card: dict[str, Any], job: Job) -> D
 
 
 def sample(case: Case, job: Job) -> Sampled:
-    """The prediction; where the GPU's memory does not suffice with one sample, and at last on the CPU."""
+    request = job.request
+    return sampled(
+        job,
+        lambda predictor, samples: predictor.predict(
+            case, steps=request.steps, samples=samples, seed=request.seed, on_step=job.step
+        ),
+    )
+
+
+def sampled(job: Job, predict: Callable[[Predictor, int], Prediction]) -> Sampled:
+    """What ``predict(predictor, samples)`` makes; where a GPU's memory does not suffice with one sample, at last on the CPU."""
     import torch
 
     from ..inference.predictor import Predictor
@@ -141,7 +153,7 @@ def sample(case: Case, job: Job) -> Sampled:
     for device, samples in dict.fromkeys([(request.device, request.samples), (request.device, 1), ("cpu", 1)]):
         try:
             predictor = Predictor.load(request.model, device)
-            prediction = predictor.predict(case, steps=request.steps, samples=samples, seed=request.seed, on_step=job.step)
+            prediction = predict(predictor, samples)
         except torch.OutOfMemoryError:
             fallbacks.append(f"The GPU's memory did not suffice for {samples} sample(s) on {device}; less was computed.")
             job.warn(fallbacks[-1])
@@ -185,22 +197,16 @@ def check(dose: DoseGrid, prescription: Prescription) -> None:
 
 def write_dose(job: Job, patient: DicomCase, dose: DoseGrid, sampled: Sampled, rasters: Rasters, card: dict[str, Any]) -> None:
     """As RTDOSE; for a case from 3D Slicer, which writes its DICOM itself, as volumes for the scene."""
-    from ..io.rtdose_writer import Export, Provenance, write_rtdose
+    from ..io.rtdose_writer import Export, write_rtdose
     from . import scene
     from .histograms import dvh_curves
 
     if patient.ct_header is None:
         scene.write(job.folder.output, patient.case, dose, sampled.prediction.spread)
         return
-    provenance = Provenance(
-        model_id=card["id"],
-        model_version=str(card["version"]),
-        weights_sha256=card["weights_sha256"],
-        software_version=__version__,
-    )
     export = Export(
         ct_header=patient.ct_header,
-        provenance=provenance,
+        provenance=provenance_of(card),
         profile=job.request.profile,
         prescription=patient.case.prescription,
         plan_header=plan_header(patient) if job.request.profile == "plan" else None,
@@ -208,6 +214,18 @@ def write_dose(job: Job, patient: DicomCase, dose: DoseGrid, sampled: Sampled, r
         dvhs=dvh_curves(dose, rasters, patient.case),
     )
     write_rtdose(job.folder.output, dose, export)
+
+
+def provenance_of(card: dict[str, Any], *, trained_on: str = "") -> Provenance:
+    from ..io.rtdose_writer import Provenance
+
+    return Provenance(
+        model_id=card["id"],
+        model_version=str(card["version"]),
+        weights_sha256=card["weights_sha256"],
+        software_version=__version__,
+        training_data=trained_on,
+    )
 
 
 def plan_header(patient: DicomCase) -> Dataset | None:

@@ -16,7 +16,6 @@ from ..io.case import DicomCase
 from ..io.identity import identity, secrets
 from ..preprocessing.rasters import Rasters
 from ..registry import calibration_file
-from .protocol import Request
 
 if TYPE_CHECKING:
     from .job import Job, Sampled
@@ -52,7 +51,7 @@ def write_reports(job: Job, found: Predicted) -> None:
         samples=found.sampled.prediction.samples,
         calibration=calibration_of(job, found),
         identity=identity(patient.ct_header, patient.rtstruct_header, plan_label=patient.plan.label if patient.plan else ""),
-        secrets=hidden(job.request, job.folder.path, patient) if job.request.anonymise else None,
+        secrets=secrets(paths_of(job), patient.ct_header, patient.rtstruct_header) if job.request.anonymise else None,
     )
     timing.update(job.progress.finished())
     write_report(report, job.folder.output, pdf=job.request.pdf)
@@ -74,10 +73,9 @@ def calibration_of(job: Job, found: Predicted) -> Calibration | None:
     return None
 
 
-def hidden(request: Request, home: Path, patient: DicomCase) -> frozenset[str]:
-    """What an anonymous report must not quote. Relative paths lie in the job folder, ``home``."""
-    paths = [home / path for path in (*request.paths, *filter(None, [request.reference]))]
-    return secrets(paths, patient.ct_header, patient.rtstruct_header)
+def paths_of(job: Job) -> list[Path]:
+    """Of the patient's files and folders; relative ones lie in the job folder."""
+    return [job.folder.path / path for path in (*job.request.paths, *filter(None, [job.request.reference]))]
 
 
 def peak_memory_mb() -> float:
