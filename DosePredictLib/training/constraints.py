@@ -22,7 +22,8 @@ from ..evaluation.metrics import Metric
 class ConstraintSettings:
     """weight: of the constraints in the loss, beside 1 for the noise; 0, none. goals: the name of a table in
     Resources/ClinicalGoals, or the path of another. softness_gy: of the step in V_x. below: a dose is judged only while its time
-    step is less. only_where_met: a goal that the plan itself misses asks nothing.
+    step is less. only_where_met: a goal that the plan itself misses asks nothing. after: steps of the run without them, in which doses
+    are still too rough to be judged.
     """
 
     weight: float = 0.0
@@ -30,6 +31,7 @@ class ConstraintSettings:
     softness_gy: float = 1.0
     below: int = 200
     only_where_met: bool = True
+    after: int = 0
 
 
 @dataclass(frozen=True)
