@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..core import ModelError
 from ..diffusion.gaussian import GaussianDiffusion
-from ..models.addiff_dose import FACTOR, ADDiffDose, Context, Encoded
-from ..samplers.common import Denoise, OnStep, gaussian
-from ..samplers.ddim import ddim
+from ..models.addiff_dose import FACTOR, LEVELS, ADDiffDose, Context, Encoded
+from ..samplers.common import Denoise, OnStep
+from .slicewise import sampled
 
 Piece = tuple[slice, slice, slice]
 
@@ -20,7 +21,7 @@ def sample_volume(
     network: ADDiffDose,
     diffusion: GaussianDiffusion,
     condition: Tensor,
-    highest_gy: float,
+    context: Context,
     *,
     steps: int,
     seed: int,
@@ -29,21 +30,37 @@ def sample_volume(
 ) -> Tensor:
     """One sample of the dose. condition: (channels, k, j, i) -> (k, j, i) in the recipe's unit. half: bfloat16 inside."""
     given = condition[None].contiguous(memory_format=torch.channels_last_3d)
-    latent = torch.Size([len(network.scale), *(side // FACTOR for side in condition.shape[1:])])
-    noise = gaussian((1, *latent), [torch.Generator().manual_seed(seed)], condition.device)
+    shape = (1, len(network.scale), *(side // FACTOR for side in condition.shape[1:]))
     if on_step:
         on_step(0, steps)
     with torch.inference_mode(), torch.autocast(condition.device.type, torch.bfloat16, enabled=half):
-        denoise = denoiser(network, diffusion, given, context_of(network, given, highest_gy))
-        z = ddim(denoise, noise, diffusion, steps=steps, clip=None, on_step=on_step)
-        return network.to_dose(z)[0, 0].float().cpu()
+        denoise = denoiser(network, diffusion, given, context)
+        z = sampled(denoise, shape, diffusion, steps=steps, seed=seed, device=condition.device, on_step=on_step, clip=None)
+        return network.to_dose(z)[0, 0].cpu()
 
 
-def context_of(network: ADDiffDose, given: Tensor, highest_gy: float, technique: int = 0, site: int = 0) -> Context:
-    """given: (1, channels, k, j, i), CT and prescription map first, then the distance maps of the three targets."""
-    prescription, targets = given[0, 1], given[0, 2:5]
-    levels = torch.stack([(prescription * (target > 0)).amax() for target in targets]) * highest_gy
-    return Context(*(torch.tensor([place], device=given.device) for place in (technique, site)), levels[None])
+def context_of(condition: Tensor, highest_gy: float, places: tuple[int, int] = (0, 0)) -> Context:
+    """condition: (channels, k, j, i), CT and prescription map first, then the distance maps of the three targets."""
+    technique, site = (torch.tensor([place], device=condition.device) for place in places)
+    levels = torch.stack([(condition[1] * (target > 0)).amax() for target in condition[2 : 2 + LEVELS]])
+    return Context(technique, site, highest_gy * levels[None])
+
+
+def places_of(network: nn.Module, treatment: Mapping[str, str]) -> tuple[int, int]:
+    """Of technique and site in the network's vocabularies. Raises ModelError for one that it was not trained for."""
+    if not isinstance(network, ADDiffDose):
+        return 0, 0
+    technique, site = network.techniques, network.sites
+    return _place("technique", technique, treatment), _place("site", site, treatment)
+
+
+def _place(what: str, known: Sequence[str], treatment: Mapping[str, str]) -> int:
+    """The only one there is need not be named."""
+    named = treatment.get(what, known[0] if len(known) == 1 else "")
+    if named in known:
+        return known.index(named)
+    words = f"The {what} {named} is none that this model" if named else f"The {what} is not known, and this model"
+    raise ModelError(f"{words} was trained for ({', '.join(known)}); name one of these or take another model.")
 
 
 def denoiser(network: ADDiffDose, diffusion: GaussianDiffusion, given: Tensor, context: Context) -> Denoise:

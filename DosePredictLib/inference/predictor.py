@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,14 +14,19 @@ from torch import nn
 
 from .. import registry
 from ..core import Case, DoseGrid, Grid, ModelError, OutputError, Recipe, Volume
+from ..models.addiff_dose import ADDiffDose
 from ..models.diffdp import DiffDP
 from ..preprocessing.channels import Conditions, conditions, network_grid
 from ..preprocessing.dose_channels import PLANNED_DOSE
 from ..preprocessing.intensity import unit_to_dose
 from ..samplers.common import OnStep
 from . import weights
+from .latentwise import context_of, places_of, sample_volume
 from .slicewise import estimated_slices, sample_slices
 from .volumewise import predicted_volume
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+Sampler = Callable[..., torch.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,41 +74,60 @@ class Predictor:
         steps: int | None = None,
         samples: int = 1,
         seed: int = 0,
+        treatment: Mapping[str, str] = NOTHING,
         grid: Grid | None = None,
         trust_air: bool = False,
         on_step: OnStep | None = None,
     ) -> Prediction:
-        """The same request gives the same dose on the same device. grid, trust_air: for OpenKBP, see ``conditions``."""
+        """The same request gives the same dose on the same device.
+
+        treatment: its "technique" and "site", for a model that was trained for several. grid, trust_air: for OpenKBP, see
+        ``conditions``. Raises ModelError for a treatment that the model was not trained for.
+        """
         if PLANNED_DOSE in self.recipe.channels:
             raise ModelError(
                 f"The model {self.recipe.model} predicts what is measured of a planned dose, no planned dose; take another model."
             )
+        places = places_of(self.network, treatment)
         given = conditions(case, self.recipe, grid or network_grid(case, self.recipe), trust_air=trust_air)
-        sampled = self._samples(given, steps or self.default_steps, seeds_of(seed, samples), on_step)
+        sample = self._sampler(given, case, places)
+        sampled = self._samples(sample, steps or self.default_steps, seeds_of(seed, samples), on_step)
         gray = [self._gray(sample, given, case) for sample in sampled]
         mean = np.asarray(np.mean(gray, axis=0, dtype=np.float64), np.float32)
         warnings = (*missing_warnings(given), *self._settings_without_effect(steps, samples))
         dose, estimate = DoseGrid(mean, given.grid), self._estimate(given, case)
-        if samples == 1 or self.recipe.volumetric:
+        if len(gray) == 1:
             return Prediction(dose, None, warnings, estimate=estimate)
         spread = Volume(np.std(gray, axis=0, ddof=1), given.grid)
         return Prediction(dose, spread, warnings, tuple(DoseGrid(one, given.grid) for one in gray), estimate)
 
-    def _samples(self, given: Conditions, steps: int, seeds: list[int], on_step: OnStep | None) -> list[np.ndarray]:
+    @property
+    def knows_chance(self) -> bool:
+        """Whether another seed gives another dose."""
+        return isinstance(self.network, ADDiffDose) or not self.recipe.volumetric
+
+    def _samples(self, sample: Sampler, steps: int, seeds: list[int], on_step: OnStep | None) -> list[np.ndarray]:
         """One array (k, j, i) in the recipe's unit over the network's box for each seed; one where there is no chance."""
-        channels, half = self._channels(given), fast_bfloat16(self.device)
-        if self.recipe.volumetric:
-            return [predicted_volume(self.network, channels, half=half, on_step=on_step).numpy()]
-        condition, diffusion = channels.transpose(0, 1).contiguous(), weights.diffusion_of(self.recipe)
+        if not self.knows_chance:
+            return [sample(on_step=on_step).numpy()]
         return [
-            sample_slices(
-                self.network, diffusion, condition, steps=steps, seed=one, half=half, on_step=part_of(on_step, number, len(seeds))
-            ).numpy()
+            sample(steps=steps, seed=one, on_step=part_of(on_step, number, len(seeds))).numpy()
             for number, one in enumerate(seeds)
         ]
 
+    def _sampler(self, given: Conditions, case: Case, places: tuple[int, int]) -> Sampler:
+        """What makes a sample of the dose over the network's box."""
+        channels, half = self._channels(given), fast_bfloat16(self.device)
+        if not self.knows_chance:
+            return partial(predicted_volume, self.network, channels, half=half)
+        diffusion = weights.diffusion_of(self.recipe)
+        if isinstance(self.network, ADDiffDose):
+            context = context_of(channels, case.prescription.highest_gy, places)
+            return partial(sample_volume, self.network, diffusion, channels, context, half=half)
+        return partial(sample_slices, self.network, diffusion, channels.transpose(0, 1).contiguous(), half=half)
+
     def _settings_without_effect(self, steps: int | None, samples: int) -> list[str]:
-        if not self.recipe.volumetric or (samples == 1 and steps in (None, 1)):
+        if self.knows_chance or (samples == 1 and steps in (None, 1)):
             return []
         return [f"The model {self.card['id']} answers in one step and without chance; steps and samples have no effect on it."]
 

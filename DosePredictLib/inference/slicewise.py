@@ -39,7 +39,7 @@ def sample_slices(
         on_step(0, len(pieces) * steps)
     for number, piece in enumerate(pieces):
         given = condition[piece].to(memory_format=torch.channels_last)
-        clean = _sampled(
+        clean = sampled(
             denoiser(network, diffusion, given, half=half),
             (len(given), 1, *condition.shape[-2:]),
             diffusion,
@@ -78,7 +78,7 @@ def denoiser(network: nn.Module, diffusion: GaussianDiffusion, given: Tensor, *,
     return denoise
 
 
-def _sampled(
+def sampled(
     denoise: Denoise,
     shape: tuple[int, ...],
     diffusion: GaussianDiffusion,
@@ -87,12 +87,14 @@ def _sampled(
     seed: int,
     device: torch.device,
     on_step: OnStep | None,
+    clip: float | None = 1.0,
 ) -> Tensor:
+    """Samples of ``shape``, all from the same noise. clip: as for ``ddim``."""
     chance = [torch.Generator().manual_seed(seed) for _ in range(shape[0])]
     noise = gaussian(shape, chance, device)
     if steps == diffusion.timesteps:
-        return ddpm(denoise, noise, diffusion, generators=chance, on_step=on_step)
-    return ddim(denoise, noise, diffusion, steps=steps, on_step=on_step)
+        return ddpm(denoise, noise, diffusion, generators=chance, clip=clip, on_step=on_step)
+    return ddim(denoise, noise, diffusion, steps=steps, clip=clip, on_step=on_step)
 
 
 def _batches(count: int, batch: int) -> Iterator[slice]:

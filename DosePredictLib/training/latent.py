@@ -91,8 +91,10 @@ class LatentDiffusion(VolumeDose):
             t = torch.randint(self.diffusion.timesteps, (1,), generator=generator).to(z.device)
             noise = torch.randn(z.shape, generator=generator).to(z)
             noisy = self.diffusion.add_noise(z, noise, t)
-            output = model(noisy, t, model.encode(given, context_of(model, given, patient.highest_gy))).float()
+            output = model(noisy, t, model.encode(given, context_of(given[0], patient.highest_gy))).float()
         error = (output - self.diffusion.target(z, noise, t)).square().mean()
+        if number < self.plan.constraints.after * self.plan.training.patients:
+            return error
         return error + self._constraint_loss(model, self.diffusion.clean(output, noisy, t), t, given[0], dose, counts, patient)
 
     def _constraint_loss(
@@ -104,16 +106,16 @@ class LatentDiffusion(VolumeDose):
             return z.new_zeros(())
         with self.half():
             found = model.to_dose(z)[0, 0]
-        gray, planned = ((unit + 1) * self._gray_of_unit(patient) for unit in (found, dose))
+        gray, planned = (self._gray(unit, patient) for unit in (found, dose))
         missed = penalty(
             gray, planned, given, counts, self.constraints,
             highest_gy=patient.highest_gy, voxel_cc=float(np.prod(self.plan.recipe.spacing_mm)) / 1000, settings=settings,
         )  # fmt: skip
         return settings.weight * float(self.diffusion.alphas_cumprod[int(t)]) * missed
 
-    def _gray_of_unit(self, patient: Patient) -> float:
+    def _gray(self, unit: Tensor, patient: Patient) -> Tensor:
         low, high = self.plan.recipe.dose_range
-        return (high - low) / 2 * patient.highest_gy
+        return ((unit + 1) * (high - low) / 2 + low) * patient.highest_gy
 
     @torch.no_grad()
     def _measure(self, model: ADDiffDose) -> None:
@@ -130,8 +132,8 @@ class LatentDiffusion(VolumeDose):
     def predicted(self, network: nn.Module, patient: Patient) -> Tensor:
         """(k, j, i) dose in the recipe's unit, one sample."""
         given = tensor_of(patient)[:-2].to(self.device)
-        model = cast(ADDiffDose, network)
-        return sample_volume(model, self.diffusion, given, patient.highest_gy, steps=self.plan.recipe.steps, seed=0, half=True)
+        model, context = cast(ADDiffDose, network), context_of(given, patient.highest_gy)
+        return sample_volume(model, self.diffusion, given, context, steps=self.plan.recipe.steps, seed=0, half=True)
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
