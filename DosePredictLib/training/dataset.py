@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ..preprocessing.channels import body_on, conditions, network_grid
 from ..preprocessing.intensity import dose_to_unit
 from ..preprocessing.resample import resample
 
+TREATMENT = "treatment.json"
 CACHE = "cache"  # folder beside the checkpoints
 CACHE_FORMAT = 4  # raise it whenever the same recipe would give other channels
 
@@ -27,7 +28,7 @@ class Patient:
     """channels: (slices, channels, rows, columns) float16. dose: (slices, rows, columns) float16 in [-1, 1].
 
     counts: (slices, rows, columns) bool, where dose may be: the body, or OpenKBP's possible_dose_mask.
-    highest_gy: the highest prescription.
+    highest_gy: the highest prescription. treatment: its "technique" and "site", for a model that learns several.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Patient:
     dose: np.ndarray
     counts: np.ndarray
     highest_gy: float = openkbp.TARGET_GY["PTV70"]
+    treatment: Mapping[str, str] = field(default_factory=dict)
 
 
 def patient_of(case: Case, recipe: Recipe, grid: Grid, *, counts: np.ndarray | None = None, trust_air: bool = False) -> Patient:
@@ -79,7 +81,21 @@ def is_openkbp(folder: Path) -> bool:
 
 def load_patients(folders: Sequence[Path], recipe: Recipe, cache: Path) -> Iterator[Patient]:
     """Patients, through a cache that is keyed by the recipe."""
-    yield from cached(folders, cache / recipe_key(recipe), partial(_prepared, recipe=recipe))
+    patients = cached(folders, cache / recipe_key(recipe), partial(_prepared, recipe=recipe))
+    for folder, patient in zip(folders, patients, strict=True):
+        yield replace(patient, treatment=treatment_of(folder))
+
+
+def treatment_of(folder: Path) -> dict[str, str]:
+    """Technique and site, where the case's folder has a file ``treatment.json``. Raises InputError for another content."""
+    file = folder / TREATMENT
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or not {*found} <= {"technique", "site"} or {*map(type, found.values())} - {str}:
+        raise InputError(f'{folder.name}/{TREATMENT} must look like this: {{"technique": "IMRT", "site": "Head and neck"}}.')
+    return found
 
 
 def cached(folders: Sequence[Path], cache: Path, prepare: Callable[[Path], Patient]) -> Iterator[Patient]:

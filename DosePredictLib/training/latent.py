@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..inference.latentwise import context_of, sample_volume
+from ..core import InputError
+from ..inference.latentwise import context_of, places_of, sample_volume
 from ..inference.weights import diffusion_of
-from ..models.addiff_dose import ADDiffDose
+from ..models.addiff_dose import ADDiffDose, Context
 from .constraints import penalty, read_constraints
 from .dataset import Patient
 from .settings import TrainingRecipe
@@ -23,7 +24,27 @@ MEASURED = 24  # patients whose latents say how large latents are
 EMPTY = -1.0  # no dose, in the recipe's unit
 
 
-class AutoencodedDose(VolumeDose):
+class Patchwise(VolumeDose):
+    """Whole patients, or patches drawn from them where the recipe says so."""
+
+    def __init__(
+        self, plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device, copies: TurnedCopies | None = None
+    ) -> None:
+        super().__init__(plan, patients, device, copies)
+        self.patch = tuple(plan.recipe.network.get("patch", ()))
+        for patient in patients:
+            _require_room(patient, self.patch)
+
+    def _changed(self, patient: Patient, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        given, dose, counts = super()._changed(patient, rng)
+        if not self.patch:
+            return given, dose, counts
+        starts = [rng.integers(size - side + 1) for size, side in zip(dose.shape, self.patch, strict=True)]
+        k, j, i = (slice(start, start + side) for start, side in zip(starts, self.patch, strict=True))
+        return given[:, :, k, j, i].contiguous(memory_format=torch.channels_last_3d), dose[k, j, i], counts[k, j, i]
+
+
+class AutoencodedDose(Patchwise):
     """The first stage: doses of two patients mixed, shortened and restored, L1; and latents held near a standard Gaussian."""
 
     def _loss_of(self, network: nn.Module, number: int) -> Tensor:
@@ -60,7 +81,7 @@ class AutoencodedDose(VolumeDose):
         return settings.kl_weight * min(1.0, number / max(half, 1.0))
 
 
-class LatentDiffusion(VolumeDose):
+class LatentDiffusion(Patchwise):
     """The second stage: the error of the network's output for noisy latents, and of the doses they stand for by clinical goals.
 
     The autoencoder stays as it is. Latents are made of about unit variance by what was measured once, and kept with the weights.
@@ -91,7 +112,7 @@ class LatentDiffusion(VolumeDose):
             t = torch.randint(self.diffusion.timesteps, (1,), generator=generator).to(z.device)
             noise = torch.randn(z.shape, generator=generator).to(z)
             noisy = self.diffusion.add_noise(z, noise, t)
-            output = model(noisy, t, model.encode(given, context_of(given[0], patient.highest_gy))).float()
+            output = model(noisy, t, model.encode(given, self._context(model, given[0], patient))).float()
         error = (output - self.diffusion.target(z, noise, t)).square().mean()
         if number < self.plan.constraints.after * self.plan.training.patients:
             return error
@@ -132,8 +153,18 @@ class LatentDiffusion(VolumeDose):
     def predicted(self, network: nn.Module, patient: Patient) -> Tensor:
         """(k, j, i) dose in the recipe's unit, one sample."""
         given = tensor_of(patient)[:-2].to(self.device)
-        model, context = cast(ADDiffDose, network), context_of(given, patient.highest_gy)
+        model = cast(ADDiffDose, network)
+        context = self._context(model, given, patient)
         return sample_volume(model, self.diffusion, given, context, steps=self.plan.recipe.steps, seed=0, half=True)
+
+    def _context(self, model: ADDiffDose, given: Tensor, patient: Patient) -> Context:
+        return context_of(given, patient.highest_gy, places_of(model, patient.treatment))
+
+
+def _require_room(patient: Patient, patch: Sequence[int]) -> None:
+    if patch and any(side > size for side, size in zip(patch, patient.dose.shape, strict=True)):
+        sides, sizes = ("x".join(map(str, shape)) for shape in (patch, patient.dose.shape))
+        raise InputError(f"The recipe's patch of {sides} voxels does not fit into {patient.id}, of {sizes}; make it smaller.")
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
