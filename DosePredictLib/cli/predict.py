@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..model_card import MEASURED, predicts
 from ..registry import find, verify
 from ..worker.protocol import Request
 from .options import (
@@ -34,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--prescription", nargs="+", action="extend", default=[], metavar="ROI=GY", help="whole course in Gy, e.g. PTV70=70"
     )
     add_choose(parser)
-    parser.add_argument("--reference", type=Path, metavar="RTDOSE", help="planned dose to compare with")
+    parser.add_argument(
+        "--reference", type=Path, metavar="RTDOSE", help="planned dose: to compare with, or, by a model of "
+        "measured dose, to predict from",
+    )  # fmt: skip
     parser.add_argument("--samples", type=positive, default=1, metavar="N", help="predictions to average (1)")
     parser.add_argument("--steps", type=positive, metavar="N", help="sampling steps (the model's own number)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same dose (0)")
@@ -52,10 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Predict; the result is in --out, or nothing is."""
     request = request_of(options)
-    verify(find(request.model))
+    model = find(request.model)
+    verify(model)
     files = run_job(request, options.out, progress=options.progress)
     if options.progress != "json":
-        announce(files, options.out)
+        announce(files, options.out, dose=f"predicted {MEASURED}" if predicts(model.card) == MEASURED else "predicted dose")
     return 0
 
 

@@ -15,13 +15,13 @@ CONTENT = {  # by name, else by the first letters
     "difference.nrrd": "predicted - planned, Gy",
     "gamma.nrrd": "gamma index",
     "uncertainty.nrrd": "spread of the samples, Gy",
-    "RD": "predicted dose",
     "RP": "stub plan of the dose",
 }
 
 
-def announce(files: Iterable[Path], out: Path, what: str = "prediction") -> None:
-    """Say where the result is, on stdout."""
+def announce(files: Iterable[Path], out: Path, what: str = "prediction", *, dose: str = "predicted dose") -> None:
+    """Say where the result is, on stdout. dose: what the RTDOSE is."""
     print(f"The {what} is in {out}:")
     for path in files:
-        print(f"  {CONTENT.get(path.name, CONTENT.get(path.name[:2], '')):<32} {path.name}")
+        content = dose if path.name.startswith("RD") else CONTENT.get(path.name, CONTENT.get(path.name[:2], ""))
+        print(f"  {content:<32} {path.name}")

@@ -51,8 +51,8 @@ def _gamma(report: MeasuredReport) -> Card:
 def _learned(report: MeasuredReport) -> Card | None:
     if not report.simulated:
         return None
-    lines = (LEARNED, "To say anything about your plans it must be trained on your own measurements")
-    return Card("What the model knows", "Simulated measurements only", lines, LOOK)
+    lines = ("To say anything about your plans it must learn from your own measurements",)
+    return Card("What the model knows", "Simulated measurements", lines, LOOK)
 
 
 def _likeness(report: MeasuredReport) -> Card:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import DoseGrid, ModelError, OutputError, Recipe, Volume
+from ..core import DoseGrid, Grid, ModelError, OutputError, Recipe, Volume
 from ..diffusion.sde import VarianceExploding
 from ..models.dmtp import DMTP
 from ..preprocessing.dose_channels import dose_conditions, measured_dose
@@ -53,16 +53,18 @@ def predict_measured(
     steps: int | None = None,
     samples: int = 1,
     seed: int = 0,
+    grid: Grid | None = None,
     on_step: OnStep | None = None,
 ) -> Prediction:
     """What would be measured of ``planned``, on its grid. ct: for mode B. The same request gives the same dose on a device.
 
+    grid: that the network sees, for OpenKBP, which is learned on its own voxels; the recipe's unless given.
     Raises ModelError for a model of another kind of dose, InputError as ``dose_conditions``.
     """
     network, recipe = predictor.network, predictor.recipe
     if not isinstance(network, DMTP):
         raise ModelError(f"The model {recipe.model} predicts no measured dose; take one that was trained as dmtp.")
-    given = dose_conditions(planned, ct, recipe)
+    given = dose_conditions(planned, ct, recipe, grid)
     channels = torch.from_numpy(np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1))).to(predictor.device)
     settings: dict[str, Any] = {"steps": steps or predictor.default_steps, "half": fast_bfloat16(predictor.device)}
     doses = []
