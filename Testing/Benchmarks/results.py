@@ -3,7 +3,8 @@
     python Testing/Benchmarks/results.py --data VALIDATION --json FILE --markdown docs/results.md [--also FOLDER ...]
 
 A model that samples is measured in 1, 2 and 8 steps, in its usual number, and as the mean of four samples of the most steps.
---also: models as a training run leaves them (the papers' ablations), in their usual steps only.
+--also: models as a training run leaves them (the papers' ablations), in their usual steps only; the first of each kind of network
+is what its others are compared with.
 
 Each line is a process of its own. FILE keeps it, and it is measured again only where weights, patients or threads are others.
 Seconds are processor time of the prediction, reading excluded; memory is the most its process held meanwhile (Linux).
@@ -172,12 +173,17 @@ def in_process(run: Run, arguments: argparse.Namespace) -> Row:
     command = [sys.executable, __file__, *sys.argv[1:], "--child", str(run.model.folder), str(run.steps), str(run.samples)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    facts = {"parameters": run.model.card["parameters"], "training": run.model.card["training"]}
-    row = json.loads(done.stdout.splitlines()[-1])
+    card = run.model.card
     return {
-        **row, **facts, "megabytes": run.model.weights.stat().st_size / 1e6, "usual_steps": usual_steps(run.model),
-        "ablation": run.ablation, "threads": arguments.threads,
-    }  # fmt: skip
+        **json.loads(done.stdout.splitlines()[-1]),
+        "network": card["recipe"]["model"],
+        "parameters": card["parameters"],
+        "megabytes": run.model.weights.stat().st_size / 1e6,
+        "training": card["training"],
+        "usual_steps": usual_steps(run.model),
+        "ablation": run.ablation,
+        "threads": arguments.threads,
+    }
 
 
 def stored(path: Path) -> dict[Key, Row]:

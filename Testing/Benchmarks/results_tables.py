@@ -27,20 +27,25 @@ def written(path: Path, text: str) -> None:
 
 def tables(rows: Sequence[Row], *, baseline: str) -> str:
     """Markdown. The models in the order of their best dose score; ``baseline``: the model that the others are compared with."""
-    shipped, ablations = (
-        in_order([row for row in rows if not row["ablation"]]),
-        in_order([row for row in rows if row["ablation"]]),
-    )
+    shipped, ablations = in_order(row for row in rows if not row["ablation"]), [row for row in rows if row["ablation"]]
     usual = [row for row in shipped if is_usual(row)]
     base = next((row for row in usual if row["model"]["id"] == baseline), None)
     parts = [
         ("### Accuracy and cost", accuracy(shipped)),
         (f"### Less `{baseline}`", differences(shipped, base) if base else ""),
         ("### Errors by structure", structures(usual)),
-        ("### Ablations", accuracy(ablations)),
+        *ablation_parts(ablations),
         ("### The models", facts([*usual, *ablations])),
     ]
     return "\n\n".join(f"{title}\n\n{table}" for title, table in parts if table)
+
+
+def ablation_parts(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """For each kind of network, its lines; the first of them is what the others are compared with."""
+    for network in dict.fromkeys(row["network"] for row in rows):
+        first, *others = (row for row in rows if row["network"] == network)
+        yield f"### Ablations of `{network}`", accuracy([first, *others])
+        yield f"### Less `{name(first)}`", differences(others, first)
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:
@@ -106,8 +111,8 @@ def difference_cells(scores: Row, base: Row) -> Iterator[str]:
 
 def structures(rows: Sequence[Row]) -> str:
     """Each of the challenge's criteria by model."""
-    criteria = [(organ, metric) for organ in OAR_NAMES for metric in OAR_METRICS]
-    criteria += [(target, metric) for target in TARGET_NAMES for metric in TARGET_PERCENTILES]
+    criteria = [(target, metric) for target in reversed(TARGET_NAMES) for metric in TARGET_PERCENTILES]
+    criteria += [(organ, metric) for organ in OAR_NAMES for metric in reversed(OAR_METRICS)]
     present = [one for one in criteria if any(" ".join(one) in row["dvh_error_gy"] for row in rows)]
     heads = ("structure", "criterion", *(f"`{name(row)}`" for row in rows))
     return table(heads, ((structure, symbol(metric), *errors(rows, structure, metric)) for structure, metric in present))
@@ -137,5 +142,5 @@ def fact_cells(row: Row) -> tuple[str, ...]:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    head, *lines = (f"| {' | '.join(cells)} |" for cells in (heads, *rows))
+    return "\n".join([head, "|" + "---|" * len(heads), *lines])

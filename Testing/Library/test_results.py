@@ -130,13 +130,14 @@ def made_up(model: str, dose: float, *, steps: int = 1, samples: int = 1, ablati
         "patients": 12, "dose_score_gy": dose_score, "dvh_score_gy": dvh_score, "dvh_error_gy": {"PTV70 D_99": dose / 2},
         **scores, **statistics(scores, ()), "body_mae_gy": dose, "body_ssim": 0.9, "seconds": 1.5, "peak_mb": 700.0,
         "parameters": 5e6, "megabytes": 10.0, "training": {"steps": 10, "minutes": 1, "device": "CPU"},
-        "usual_steps": 1, "ablation": ablation, "threads": 1,
+        "network": "unet", "usual_steps": 1, "ablation": ablation, "threads": 1,
     }  # fmt: skip
 
 
 def test_the_tables_put_the_best_first_compare_with_the_baseline_and_keep_ablations_apart(tables):
     worse, better = made_up("worse", 4.0), made_up("better", 2.0)
-    rows = [worse, made_up("worse", 4.5, steps=8, samples=4), better, made_up("trial", 5.0, ablation=True)]
+    trials = [made_up("whole", 5.0, ablation=True), made_up("part", 4.0, ablation=True)]
+    rows = [worse, made_up("worse", 4.5, steps=8, samples=4), better, *trials]
     text = tables.tables(rows, baseline="worse")
     parts = dict(part.split("\n\n", 1) for part in text.split("### ")[1:])
     accuracy = parts["Accuracy and cost"].splitlines()
@@ -147,7 +148,10 @@ def test_the_tables_put_the_best_first_compare_with_the_baseline_and_keep_ablati
     assert "| `better` | 1 (usual) | -2.00 (-2.00 ... -2.00) | 0.0005 | -1.00" in parts["Less `worse`"]  # 2 / 2 ** 12
     assert "`worse` | 1 (usual)" not in parts["Less `worse`"]
     assert "| PTV70 | D99% | 1.00 | 2.00 |" in parts["Errors by structure"]
-    assert "trial" in parts["Ablations"] and "trial" not in parts["Accuracy and cost"]
+    assert "whole" in parts["Ablations of `unet`"] and "whole" not in parts["Accuracy and cost"]
+    assert parts["Less `whole`"].strip().splitlines()[2:] == [
+        "| `part` | 1 (usual) | -1.00 (-1.00 ... -1.00) | 0.0005 | -0.50 (-0.50 ... -0.50) | 0.0005 |"
+    ]
 
 
 def test_an_estimate_stands_below_the_dose_it_comes_with(tables):
