@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -13,7 +14,7 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
-from DosePredictLib.core import DosePredictError, Grid, InputError, Structure, StructureSet, Volume
+from DosePredictLib.core import DoseGrid, DosePredictError, Grid, InputError, Structure, StructureSet, Volume
 
 from .dicom_behind import remember_files, remember_plan
 from .scene_structures import CONTOURS, LABELMAP, ROI_NUMBER, ROI_TYPE, polydata_of
@@ -31,16 +32,19 @@ TARGET_TYPES = ("GTV", "CTV", "PTV")  # RTROIInterpretedType
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """The nodes of one patient. warnings: what was found and not used, and why."""
+    """The nodes of one patient; a plan to be measured may lack CT and structures. warnings: what was not found, or not used."""
 
-    ct: Any
-    structures: Any
+    ct: Any = None
+    structures: Any = None
     planned: Any = None
     warnings: tuple[str, ...] = ()
 
 
 def load_folder(paths: list[Path]) -> Loaded:
-    """Search folders and files and load the one case found there. Raises InputError with one sentence where there is none."""
+    """Search folders and files and load the one case found there, or at least its planned dose.
+
+    Raises InputError with one sentence where there is neither.
+    """
     from DosePredictLib.io.checks import check_frame
     from DosePredictLib.io.choose import choose, missing
     from DosePredictLib.io.ct import read_ct
@@ -50,7 +54,9 @@ def load_folder(paths: list[Path]) -> Loaded:
     found = scan(paths)
     choice = choose(found)
     if sentence := missing(found, choice):
-        raise InputError(sentence)
+        if found.unreadable or not choice.dose:
+            raise InputError(sentence)
+        return _load_plan_to_measure(paths, choice, sentence)
     assert choice.rtstruct is not None  # else missing() had spoken
     struct = read_rtstruct(choice.rtstruct.path, frame_of_reference=choice.ct[0].frame_of_reference)
     check_frame(struct, choice.ct[0])
@@ -63,6 +69,19 @@ def load_folder(paths: list[Path]) -> Loaded:
     planned = _attempt(lambda: _add_dose(choice, _highest_gy(choice, struct.structures)), warnings)
     _place(ct, structures, planned)
     return Loaded(ct, structures, planned, tuple(warnings))
+
+
+def _load_plan_to_measure(paths: list[Path], choice: Any, missing: str) -> Loaded:
+    """The planned dose, and of CT and structures what there is."""
+    from DosePredictLib.io.qa_case import load_qa_case
+
+    found = load_qa_case(paths)
+    case, grid = found.case, (found.case.ct or found.case.planned).grid
+    ct = _add_ct(case.ct, [file.path for file in choice.ct]) if case.ct else None
+    structures = _add_structures(case.structures, grid, choice.rtstruct.path) if len(case.structures) else None
+    planned = _dose_node(case.planned, choice.dose[:1])
+    _place(ct, structures, planned)
+    return Loaded(ct, structures, planned, (missing, *found.warnings))
 
 
 def _add_ct(volume: Volume, files: list[Path]) -> Any:
@@ -143,8 +162,12 @@ def _add_dose(choice: Any, prescribed_gy: float) -> Any:
         return None
     plan = read_rtplan(choice.plan.path) if choice.plan else None
     dose = whole_course([read_rtdose(file.path) for file in choice.dose], plan, prescribed_gy)
-    node = add_volume(Volume(dose.dose.gray, dose.dose.grid), _("Planned dose"))
-    remember_files(node, [file.path for file in choice.dose])
+    return _dose_node(dose.dose, choice.dose)
+
+
+def _dose_node(dose: DoseGrid, files: Sequence[Any]) -> Any:
+    node = add_volume(Volume(dose.gray, dose.grid), _("Planned dose"))
+    remember_files(node, [file.path for file in files])
     return node
 
 

@@ -112,7 +112,7 @@ class Panel:
             self._run.show_notice(str(error))
             return
         self.parameters.ct, self.parameters.structures, self.parameters.planned = loaded.ct, loaded.structures, loaded.planned
-        slicer.util.setSliceViewerLayers(background=loaded.ct, fit=True)
+        slicer.util.setSliceViewerLayers(background=loaded.ct or loaded.planned, fit=True)
         self.refresh()
         self._run.show_notice(" ".join(loaded.warnings))
 

@@ -72,7 +72,7 @@ class Result:
     def full_gy(self) -> float:
         """What 100 % is: the highest prescription; of a measured dose the maximum of the planned one."""
         if self.kind is MEASURED:
-            return float(self.report["gamma"]["normalisation_gy"])
+            return float(self.report["maximum_gy"]["planned"])
         return max(target["dose_gy"] for target in self.report["prescription"])
 
     def source(self, role: str) -> Any:

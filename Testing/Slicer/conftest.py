@@ -8,12 +8,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "SlicerHost"))
 
 import slicerhost
+
+if TYPE_CHECKING:
+    from DosePredictLib.core import Case, QaCase
+    from DosePredictLib.worker.protocol import Request
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = REPOSITORY / "DosePredict" / "DosePredict.py"
@@ -110,33 +115,66 @@ def stand_in(worker_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture(scope="session")
 def finished(patient_folder: Path, worker_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output folder of a real prediction by the shipped model, two samples, on the synthetic patient.
+    """The output folder of a real prediction by a shipped model, two samples, on the synthetic patient.
 
     DOSEPREDICT_FINISHED names one that was kept, for quick work on the tests that only look at it.
     """
+    from DosePredictLib.io.case import load_case
+    from DosePredictLib.worker.protocol import Request
+
     if kept := os.environ.get("DOSEPREDICT_FINISHED"):
         return Path(kept)
+    request = Request(kind="predict", paths=("input",), model="dosediff", samples=2, steps=1, outside_domain=True)
+    return output_of(request, load_case(patient_folder).case, worker_python, tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="session")
+def finished_measured(
+    patient_folder: Path, worker_python: str, untrained_models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The same of a measured dose by an untrained model; DOSEPREDICT_FINISHED_MEASURED names one that was kept."""
+    from DosePredictLib.core import QaCase
     from DosePredictLib.io.case import load_case
+    from DosePredictLib.worker.protocol import Request
+
+    if kept := os.environ.get("DOSEPREDICT_FINISHED_MEASURED"):
+        return Path(kept)
+    case = load_case(patient_folder).case
+    plan = QaCase(case.reference, case.ct, case.structures, case.names)
+    request = Request(kind="predict", paths=("input",), model="tiny_measured", samples=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOSEPREDICT_MODELS", str(untrained_models))
+        return output_of(request, plan, worker_python, tmp_path_factory.mktemp("measured"))
+
+
+def output_of(request: Request, case: Case | QaCase, python: str, folder: Path) -> Path:
+    """What a real worker makes of a case, kept in a folder."""
     from DosePredictLib.io.scene_case import write_scene_case
     from DosePredictLib.worker import launch
-    from DosePredictLib.worker.protocol import JobFolder, Request
+    from DosePredictLib.worker.protocol import JobFolder
 
-    request = Request(kind="predict", paths=("input",), model="dosediff", samples=2, steps=1, outside_domain=True)
     job = JobFolder.create(request)
     try:
-        write_scene_case(job.input, load_case(patient_folder).case)
-        outcome = launch.follow(job, launch.start(job, python=worker_python), lambda event: None)
+        write_scene_case(job.input, case)
+        outcome = launch.follow(job, launch.start(job, python=python), lambda event: None)
         assert outcome.state == "done", outcome.reason + job.log.read_text()
-        return Path(shutil.copytree(job.output, tmp_path_factory.mktemp("finished") / "output"))
+        return Path(shutil.copytree(job.output, folder / "output"))
     finally:
         job.remove()
 
 
-@pytest.fixture
-def untrained(worker_python: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A catalogue with a quick model in it, "tiny"; returns its folder."""
+@pytest.fixture(scope="session")
+def untrained_models(worker_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The quick models of Testing/tiny_model.py, as a catalogue."""
     models, testing = tmp_path_factory.mktemp("models"), REPOSITORY / "Testing"
     paths = os.pathsep.join(map(str, (REPOSITORY, testing)))
     subprocess.run([worker_python, testing / "tiny_model.py", models], check=True, env={**os.environ, "PYTHONPATH": paths})
+    return models
+
+
+@pytest.fixture
+def untrained(untrained_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """They are installed for one test; returns the folder of "tiny"."""
+    models = Path(shutil.copytree(untrained_models, tmp_path / "models"))
     monkeypatch.setenv("DOSEPREDICT_MODELS", str(models))
     return models / "tiny"
