@@ -1,5 +1,7 @@
 """``dosepredict benchmark openkbp --data DIR --model ID``: the challenge's two scores on patients in its own layout.
 
+``benchmark measured`` is in benchmark_measured.
+
 A model that estimates the dose before it samples (DiffDP's structure encoder) has this estimate scored beside its dose.
 """
 
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..registry import DEFAULT_MODEL
+from . import benchmark_measured
+from .options import add_benchmark
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,24 +28,24 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("challenge", choices=["openkbp"])
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder with pt_N folders of CSV files, at any depth"
-    )
-    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="ID")
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N patients")
-    parser.add_argument("--steps", type=int, metavar="N", help="sampling steps; the model's own number by default")
-    parser.add_argument("--samples", type=int, default=1, metavar="N", help="samples whose mean is scored")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores and their parts here")
-    parser.add_argument("--compare", type=Path, metavar="OTHER.json", help="paired test against another run's --json file")
-    parser.add_argument(
+    benchmarks = parser.add_subparsers(metavar="BENCHMARK", required=True)
+    openkbp = benchmarks.add_parser("openkbp", help="predicted plan dose, by the scores of the OpenKBP challenge")
+    add_benchmark(openkbp, data="folder with pt_N folders of CSV files, at any depth", model=DEFAULT_MODEL)
+    openkbp.add_argument("--compare", type=Path, metavar="OTHER.json", help="paired test against another run's --json file")
+    openkbp.add_argument(
         "--predictions", type=Path, metavar="OUT", help="write pt_N.csv in the challenge's submission format here"
     )
+    openkbp.set_defaults(benchmark=run_openkbp)
+    measured = benchmarks.add_parser("measured", help="predicted measured dose, beside the planned dose as the prediction")
+    benchmark_measured.add_arguments(measured)
+    measured.set_defaults(benchmark=benchmark_measured.run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    return arguments.benchmark(arguments)
+
+
+def run_openkbp(arguments: argparse.Namespace) -> int:
     from ..evaluation.openkbp import Scores
     from ..inference.predictor import Predictor
     from ..io.openkbp import find_patients, read_patient, write_dose

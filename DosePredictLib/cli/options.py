@@ -37,6 +37,18 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pdf", action="store_true", help="the report also as PDF")
 
 
+def add_benchmark(parser: argparse.ArgumentParser, *, data: str, model: str) -> None:
+    """data: what --data is; model: the default."""
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help=data)
+    parser.add_argument("--model", default=model, metavar="ID", help=f"see 'dosepredict models' ({model})")
+    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N patients")
+    parser.add_argument("--steps", type=positive, metavar="N", help="sampling steps (the model's own number)")
+    parser.add_argument("--samples", type=positive, default=1, metavar="N", help="samples whose mean is scored (1)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same doses (0)")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="where to compute (auto)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores and their parts here")
+
+
 def positive(text: str) -> int:
     """A whole number from 1 on."""
     if not text.isdigit() or int(text) < 1:

@@ -89,13 +89,14 @@ def compare(ours: PatientErrors, theirs: PatientErrors) -> dict[str, Difference]
             len(shared),
             float(differences[n]),
             (float(ranges[n, 0]), float(ranges[n, 1])),
-            _signed_rank_p(ours.means[:, n] - theirs.means[:, n]),
+            signed_rank_p(ours.means[:, n] - theirs.means[:, n]),
         )
         for n, score in enumerate(SCORES)
     }
 
 
-def _signed_rank_p(differences: np.ndarray) -> float:
+def signed_rank_p(differences: np.ndarray) -> float:
+    """Of Wilcoxon's two-sided test of paired differences; 1 where there are none."""
     differences = differences[np.isfinite(differences)]
     return float(wilcoxon(differences).pvalue) if np.any(differences) else 1.0
 

@@ -7,11 +7,13 @@ systematic part. The sizes are assumptions within what is reported for commissio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
-from ..core import DoseGrid, Grid
+from ..core import DoseGrid, Grid, ModelError
 
 LUNG_HU, TISSUE_HU = -700.0, -200.0  # wholly low in density, and not at all
 ELECTRON_RANGE_MM = 10.0  # over which a 6 MV beam's dose builds up again; about its depth of maximum
@@ -41,6 +43,13 @@ class SimulatedMeasurement:
     detector_mm: float = 2.0
     noise_percent: float = 0.2
     noise_mm: float = 4.0
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> SimulatedMeasurement:
+        """As a model card has them. Raises ModelError for settings this version does not know."""
+        if unknown := set(settings) - {f.name for f in fields(cls)}:
+            raise ModelError(f"The model's card simulates measurements by {', '.join(sorted(unknown))}, unknown to this version.")
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})
 
 
 def simulated_measurement(

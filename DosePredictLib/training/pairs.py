@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core import Case, DoseGrid, GeometryError, Grid, InputError, Recipe, Volume
 from ..io.ct import read_ct
+from ..io.openkbp import is_complete, patient_number
 from ..io.rtdose import read_rtdose
 from ..io.scan import scan
 from ..preprocessing.dose_channels import LEAST_SHARE, dose_conditions, gray_on, highest
@@ -52,6 +53,16 @@ def load_pairs(folders: Sequence[Path], plan: TrainingRecipe, cache: Path) -> It
 def read_pair(folder: Path, settings: SimulatedMeasurement) -> Pair:
     """Raises InputError (or DicomError, GeometryError) for doses that do not belong together."""
     return measured_pair(folder) if is_measured(folder) else simulated_pair(read_case(folder), settings, own=is_openkbp(folder))
+
+
+def find_pairs(data: Path) -> list[Path]:
+    """OpenKBP patients at any depth, else the sub-folders with files, by name. Raises InputError where there is none."""
+    patients = [folder for folder in sorted(data.rglob("pt_*"), key=patient_number) if is_complete(folder)]
+    cases = sorted(data.iterdir()) if data.is_dir() else []
+    folders = patients or [folder for folder in cases if folder.is_dir()]
+    if not folders:
+        raise InputError(f"The folder {data.name} holds no cases; name the folder that their folders lie in.")
+    return folders
 
 
 def is_measured(folder: Path) -> bool:
