@@ -6,6 +6,7 @@ V_x = mean sigmoid((D - x) / softness).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,8 @@ from ..evaluation.metrics import Metric
 class ConstraintSettings:
     """weight: of the constraints in the loss, beside 1 for the noise; 0, none. goals: the name of a table in
     Resources/ClinicalGoals, or the path of another. softness_gy: of the step in V_x. below: a dose is judged only while its time
-    step is less. only_where_met: a goal that the plan itself misses asks nothing. after: steps of the run without them, in which doses
-    are still too rough to be judged.
+    step is less. only_where_met: a goal that the plan itself misses asks nothing. after: steps of the run without them, in which
+    doses are still too rough to be judged.
     """
 
     weight: float = 0.0
@@ -101,16 +102,22 @@ def soft_metric(metric: Metric, gray: Tensor, *, prescribed_gy: float, voxel_cc:
 
 def _gray(metric: Metric, gray: Tensor, voxel_cc: float) -> Tensor:
     if metric.kind == "dose":
-        share = metric.number / 100 if metric.at == "%" else metric.number / (len(gray) * voxel_cc)
-        return torch.quantile(gray, 1 - min(share, 1.0))
+        return _least_of_hottest(gray, metric.number / 100 * len(gray) if metric.at == "%" else metric.number / voxel_cc)
     if metric.kind == "uniform":
-        return gray.clamp(min=1e-3).pow(metric.number).mean().pow(1 / metric.number)
+        logarithms = metric.number * gray.clamp(min=1e-3).log()  # as powers of 40 and more would overflow
+        return ((logarithms.logsumexp(0) - math.log(len(gray))) / metric.number).exp()
     return STATISTICS[metric.at](gray)
+
+
+def _least_of_hottest(gray: Tensor, voxels: float) -> Tensor:
+    """Part of a voxel counts as a whole one: less than one voxel receives the maximum."""
+    rank = min(max(math.ceil(voxels - 1e-6), 1), len(gray))
+    return gray.sort(descending=True).values[rank - 1]
 
 
 STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "Mean": torch.mean,
-    "Median": lambda gray: torch.quantile(gray, 0.5),
+    "Median": lambda gray: _least_of_hottest(gray, len(gray) / 2),
     "Max": torch.amax,
     "Min": torch.amin,
 }
