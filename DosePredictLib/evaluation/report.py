@@ -145,6 +145,7 @@ def make_report(
     domain: DomainVerdict | None = None,
     uncertainty: Volume | None = None,
     samples: Sequence[DoseGrid] = (),
+    estimate: DoseGrid | None = None,
     calibration: Calibration | None = None,
     goals: Sequence[Goal] | None = None,
     tabulated: Iterable[TabulatedDvh] = (),
@@ -155,7 +156,8 @@ def make_report(
     """Measure a predicted dose, and compare it with the case's reference dose where there is one.
 
     occupancies: by ROI name, each on any grid. model: the model card. uncertainty: standard deviation of the samples, Gy.
-    samples: the doses it is of, for bands and intervals. calibration: how the model errs at this site.
+    samples: the doses it is of, for bands and intervals. estimate: the dose that a model which samples finds without sampling.
+    calibration: how the model errs at this site.
     goals: those for head and neck unless given. tabulated: a planning system's histograms of the reference dose, or of the
     predicted one where there is no other. timing_s: kept as it is, so the caller may add to it until the report is written.
     identity: whose report it is. secrets: makes the report anonymous, see anonymise.Veil; the identity is left out then.
@@ -164,7 +166,7 @@ def make_report(
     """
     veil = Veil(secrets)
     case, occupancies, tabulated = veil.case(case), veil.by_name(occupancies), veil.tables(tabulated)
-    rows = tuple(structure_rows(case, predicted, occupancies, uncertainty=uncertainty))
+    rows = tuple(structure_rows(case, predicted, occupancies, uncertainty=uncertainty, estimate=estimate))
     comparison = compare(case, predicted, occupancies, thorough=thorough)
     results = _goals(read_goals(templates()[DEFAULT_GOALS]) if goals is None else goals, case, rows)
     found = flags(rows, results)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,16 @@ FLAGGED = {True: ("dmean_gy", "d98_gy", "d95_gy", "d2_gy"), False: ("dmean_gy", 
 
 @dataclass(frozen=True, eq=False)
 class StructureRow:
-    """One structure. name: TG-263 or the ROI's own. spread_gy: mean standard deviation of several samples."""
+    """One structure. name: TG-263 or the ROI's own. spread_gy: mean standard deviation of several samples.
+
+    estimated: of the dose that a model which samples finds without sampling.
+    """
 
     name: str
     roi: str
     predicted: Dvh
     planned: Dvh | None = None
+    estimated: Dvh | None = None
     prescription_gy: float | None = None
     spread_gy: float | None = None
 
@@ -63,6 +67,8 @@ class StructureRow:
         entry: dict[str, Any] = {"name": self.name, "roi": self.roi, "predicted": _values(self.predicted)}
         if self.planned is not None:
             entry |= {"reference": _values(self.planned), "difference": {"volume_cc": 0.0, **self.differences}}
+        if self.estimated is not None:
+            entry["estimate"] = _values(self.estimated)
         if self.spread_gy is not None:
             entry["spread_gy"] = self.spread_gy
         return entry | {"worth_a_look": sorted(self.notable), "note": self.note}
@@ -88,10 +94,17 @@ def _small(dvh: Dvh) -> list[str]:
 
 
 def structure_rows(
-    case: Case, predicted: DoseGrid, occupancies: Mapping[str, Volume], *, uncertainty: Volume | None = None
+    case: Case,
+    predicted: DoseGrid,
+    occupancies: Mapping[str, Volume],
+    *,
+    uncertainty: Volume | None = None,
+    estimate: DoseGrid | None = None,
 ) -> list[StructureRow]:
     """A row for each structure with volume: targets first, then the organs the model knows, then the rest, the body last."""
     rows = [_row(case, roi, occupancy, predicted, uncertainty) for roi, occupancy in occupancies.items() if occupancy.array.any()]
+    if estimate is not None:
+        rows = [replace(row, estimated=Dvh.of(estimate, occupancies[row.roi])) for row in rows]
     known = list(case.names)
 
     def place(row: StructureRow) -> tuple[bool, float, int]:

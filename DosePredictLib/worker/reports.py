@@ -14,6 +14,7 @@ from ..evaluation.report_files import write_report
 from ..inference.domain import Domain
 from ..io.case import DicomCase
 from ..io.identity import identity, secrets
+from ..preprocessing.channels import body_on
 from ..preprocessing.rasters import Rasters
 from ..registry import calibration_file
 
@@ -49,12 +50,21 @@ def write_reports(job: Job, found: Predicted) -> None:
         domain=found.domain,
         uncertainty=found.sampled.prediction.spread,
         samples=found.sampled.prediction.samples,
+        estimate=estimate_of(found),
         calibration=calibration_of(job, found),
         identity=identity(patient.ct_header, patient.rtstruct_header, plan_label=patient.plan.label if patient.plan else ""),
         secrets=secrets(paths_of(job), patient.ct_header, patient.rtstruct_header) if job.request.anonymise else None,
     )
     timing.update(job.progress.finished())
     write_report(report, job.folder.output, pdf=job.request.pdf)
+
+
+def estimate_of(found: Predicted) -> DoseGrid | None:
+    """What DiffDP's structure encoder predicts without sampling, on the grid of the dose and inside the body."""
+    from ..inference.export import to_grid
+
+    estimate, grid = found.sampled.prediction.estimate, found.dose.grid
+    return None if estimate is None else to_grid(estimate, grid, body_on(found.patient.case, grid))
 
 
 def calibration_of(job: Job, found: Predicted) -> Calibration | None:

@@ -142,6 +142,15 @@ def test_a_dose_five_percent_lower_is_reported_as_five_percent_lower(folder: Pat
     assert missed[0]["predicted"] == pytest.approx(100 * target["predicted"]["d95_gy"] / 70, abs=1e-2)
 
 
+def test_an_estimate_made_without_sampling_is_measured_in_every_structure(case, occupancies, folder) -> None:
+    assert case.reference is not None
+    half = DoseGrid(0.5 * case.reference.gray, DOSE_GRID)
+    made = make_report(case=case, predicted=case.reference, occupancies=occupancies, model=MODEL, request=REQUEST, estimate=half)
+    for structure in made.to_dict()["structures"]:
+        assert structure["estimate"]["dmean_gy"] == pytest.approx(0.5 * structure["predicted"]["dmean_gy"], rel=1e-3)
+    assert "estimate" not in content(folder)["structures"][0]
+
+
 def test_the_maps_lie_where_the_planned_dose_lies(folder: Path, case: Case) -> None:
     assert case.reference is not None
     for name in ("difference.nrrd", "gamma.nrrd"):
