@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import qt
 import slicer
@@ -180,6 +182,42 @@ def test_another_model_is_chosen_from_the_catalogue_and_its_card_shown(opened, u
     assert "does not say what patients it was trained on" in panel.ui.checksLabel.text
     predict(panel)
     assert panel.ui.provenanceLabel.text.startswith("tiny 0; steps: 2")
+
+
+def test_a_measured_dose_is_predicted_of_a_plan_that_comes_without_ct_and_structures(
+    panel, untrained, patient_folder, tmp_path, monkeypatch
+):
+    """What is at hand in pre-treatment quality assurance: RTPLAN and RTDOSE."""
+    ui, files, out = panel.ui, tmp_path / "qa", tmp_path / "out"
+    for folder in (files, out):
+        folder.mkdir()
+    for file in (*patient_folder.rglob("RD*"), *patient_folder.rglob("RP*")):
+        shutil.copy(file, files)
+    person.drop(panel._drop, [files])
+    settle(panel)
+    assert "No CT is chosen" in ui.predictButton.toolTip
+    person.choose(ui.modelComboBox, "Untrained B")
+    settle(panel)
+    assert "this model looks at it as well as at the planned dose" in ui.predictButton.toolTip
+    person.choose(ui.modelComboBox, "Untrained A")
+    settle(panel)
+    assert "measured dose" in ui.modelLabel.text and not ui.outsideDomainCheckBox.enabled
+    person.choose(ui.plannedSelector, "None")
+    settle(panel)
+    assert "No planned dose is chosen" in ui.predictButton.toolTip
+    person.choose(ui.plannedSelector, "Planned dose")
+    settle(panel)
+    predict(panel)
+    assert shown_over_the_ct() == "Predicted measured dose (simulated training)"
+    assert "simulated measurements" in ui.kindLabel.text and "gamma 3 %/2 mm" in ui.kindLabel.text
+    assert cells(ui.goalsTable)[0][2] == "tolerance 95 %, action 90 %"
+    assert not ui.showDvhButton.isEnabled()
+    dose, plan = export(panel, out, monkeypatch)
+    assert "PREDICTED MEASURED DOSE" in pydicom.dcmread(dose).SeriesDescription
+    assert dosepredict(["check-rtdose", str(dose), str(plan)]) == 0
+    person.click(ui.removeButton)
+    settle(panel)
+    assert panel.parameters.planned.GetName() == "Planned dose"
 
 
 def test_what_kept_a_folder_from_loading_stays_to_be_read(panel, tmp_path):
