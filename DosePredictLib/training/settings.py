@@ -24,6 +24,8 @@ else:
 
 T = TypeVar("T")
 NORMS = ("L1", "L2")
+GAUSSIAN = {"timesteps", "beta", "output", "clock"}  # of [recipe.diffusion]; see inference.weights.diffusion_of
+VARIANCE_EXPLODING = {"timesteps", "sigma", "spread", "centre", "start", "corrections", "snr"}  # see inference.measured
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,9 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> TrainingRecipe:
     for change in changes:
         tables = _merged(tables, _read_change(change))
     unknown = set(tables) - {"recipe", "training", "augmentation", "card", "measurement", "constraints"}
-    if unknown or "recipe" not in tables:
+    if unknown or not isinstance(tables.get("recipe"), dict):
         raise InputError(f"The training recipe {path.name} needs the table [recipe] and knows no {sorted(unknown)}.")
+    _check_kinds(Recipe(model=""), tables["recipe"], path)
     plan = TrainingRecipe(
         Recipe.from_dict(tables["recipe"]),
         _filled(Settings, tables.get("training", {}), path),
@@ -132,6 +135,9 @@ def _check_network(plan: TrainingRecipe, path: Path) -> None:
             build(plan.recipe.model, plan.recipe.network)
     except (TypeError, ValueError) as error:
         raise InputError(f"{path.name}: the network cannot be built as [recipe.network] says: {error}.") from error
+    known = VARIANCE_EXPLODING if plan.measures else GAUSSIAN
+    if unknown := set(plan.recipe.diffusion) - known:
+        raise InputError(f"{path.name}: [recipe.diffusion] knows no {sorted(unknown)}, only {', '.join(sorted(known))}.")
 
 
 def _check_stages(plan: TrainingRecipe, path: Path) -> None:
@@ -149,7 +155,23 @@ def _check_stages(plan: TrainingRecipe, path: Path) -> None:
 
 
 def _filled(kind: type[T], values: dict[str, Any], path: Path) -> T:
+    if not isinstance(values, dict):
+        raise InputError(f"{path.name}: {kind.__name__} must be a table of settings.")
     unknown = set(values) - {f.name for f in fields(kind)}  # type: ignore[arg-type]
     if unknown:
         raise InputError(f"{path.name}: {kind.__name__} knows no setting {sorted(unknown)}.")
+    _check_kinds(kind(), values, path)
     return kind(**values)
+
+
+def _check_kinds(usual: object, values: dict[str, Any], path: Path) -> None:
+    """Raises InputError for a word where ``usual`` has a number, and the like."""
+    odd = [key for key, value in values.items() if hasattr(usual, key) and not _is_like(value, getattr(usual, key))]
+    if odd:
+        raise InputError(f"{path.name}: {type(usual).__name__} needs another kind of value for {', '.join(odd)}.")
+
+
+def _is_like(value: object, usual: object) -> bool:
+    if isinstance(usual, float):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(value) is (list if isinstance(usual, tuple) else type(usual))
