@@ -18,7 +18,7 @@ from . import choose as choosing
 from .ct import read_ct
 from .dose_kinds import NOTICES
 from .headers import read_header, text
-from .identify import Identified, identify
+from .identify import identify
 from .rtdose import RtDose, read_rtdose
 from .rtstruct import RtStruct, read_rtstruct
 from .scan import RTDOSE, DicomFile, Scan, scan
@@ -67,14 +67,14 @@ def load_qa_case(
     ct, doubts = _ct_of(choice, dose, needed=needs_ct)
     struct, remarks = _structures_of(choice, dose)
     structures = struct.structures if struct else StructureSet()
-    organs = identify(structures, names) if struct else Identified({})
+    organs = identify(structures, names).names if struct else {}
     return DicomQaCase(
-        case=QaCase(dose.dose, ct, structures, organs.names),
+        case=QaCase(dose.dose, ct, structures, organs),
         dose_header=read_header(file.path),
         rtstruct_header=struct.header if struct else None,
         plan_label=text(choice.plan.header, "RTPlanLabel") if choice.plan and choice.plan.uid == dose.plan_uid else "",
-        notes=(f"The planned dose is {file.path.name} ({dose.summation}, {dose.dose_type}).", *choice.notes, *organs.notes),
-        warnings=(*choice.warnings, *doubts, *remarks, *organs.warnings),
+        notes=(f"The planned dose is {file.path.name} ({dose.summation}, {dose.dose_type}).", *choice.notes),
+        warnings=(*choice.warnings, *doubts, *remarks),
     )
 
 
