@@ -15,7 +15,24 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+    return (Halving2d if stride == 2 else nn.Conv2d)(inputs, outputs, 3, stride=stride, padding=1)
+
+
+class Halving2d(nn.Conv2d):
+    """A 3x3 convolution of stride 2 that never leaves a single column.
+
+    There oneDNN's bfloat16 kernels for AMX read memory that is not theirs (PyTorch 2.13; compare uxlfoundation/oneDNN#5717).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, (0, 2)))[..., :1] if x.shape[-1] == 2 else super().forward(x)
+
+
+class Halving3d(nn.Conv3d):
+    """The same in three dimensions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, (0, 2)))[..., :1] if x.shape[-1] == 2 else super().forward(x)
 
 
 def zeroed(module: nn.Conv2d) -> nn.Conv2d:

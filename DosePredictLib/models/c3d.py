@@ -12,6 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from .blocks import Halving3d
+
 
 class C3D(nn.Module):
     """(batch, channels, k, j, i) -> (batch, 2, k, j, i): dose as a share of the highest prescription, less 1.
@@ -64,7 +66,7 @@ def _twice(width_in: int, width: int, stride: int = 1) -> nn.Sequential:
 
 def _convolution(width_in: int, width: int, stride: int = 1) -> tuple[nn.Module, ...]:
     return (
-        nn.Conv3d(width_in, width, 3, stride=stride, padding=1),
+        (Halving3d if stride == 2 else nn.Conv3d)(width_in, width, 3, stride=stride, padding=1),
         nn.InstanceNorm3d(width, affine=True),
         nn.ReLU(inplace=True),
     )
