@@ -46,8 +46,8 @@ def draw_dvh(
         _curve(axes, row.predicted, highest, linestyle=PREDICTED, linewidth=1.9, label=row.roi, **style)
     if prescription_gy is not None:
         axes.axvline(prescription_gy, color="#888888", linewidth=0.8, linestyle=":")
-        place = (prescription_gy, 103)
-        axes.annotate(f"{number(prescription_gy)} Gy", place, ha="center", fontsize=8, color="#666666", annotation_clip=False)
+        level = f"{number(prescription_gy)} Gy"
+        axes.annotate(level, (prescription_gy, 103), ha="center", fontsize=8, color="#666666", annotation_clip=False)
     axes.set(xlim=(0, highest), ylim=(0, 102), xlabel="Dose (Gy)", ylabel="Volume (%)")
     axes.grid(color="#e4e4e4", linewidth=0.7)
     axes.spines[["top", "right"]].set_visible(False)

@@ -79,11 +79,11 @@ def predict_measured(
 
 def averaged(doses: Sequence[DoseGrid]) -> Prediction:
     """The mean of the samples and, of several, their spread."""
-    gray, grid = np.stack([dose.gray for dose in doses]), doses[0].grid
     if len(doses) == 1:
         return Prediction(doses[0], None, ())
-    spread = Volume(np.std(gray, axis=0, ddof=1), grid)
-    return Prediction(DoseGrid(np.mean(gray, axis=0, dtype=np.float64).astype(np.float32), grid), spread, (), tuple(doses))
+    gray, grid = np.stack([dose.gray for dose in doses]), doses[0].grid
+    mean = np.asarray(np.mean(gray, axis=0, dtype=np.float64), np.float32)
+    return Prediction(DoseGrid(mean, grid), Volume(np.std(gray, axis=0, ddof=1), grid), (), tuple(doses))
 
 
 def sample_measured(

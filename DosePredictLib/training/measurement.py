@@ -49,7 +49,8 @@ class SimulatedMeasurement:
         """As a model card has them. Raises ModelError for settings this version does not know."""
         if unknown := set(settings) - {f.name for f in fields(cls)}:
             raise ModelError(f"The model's card simulates measurements by {', '.join(sorted(unknown))}, unknown to this version.")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})
+        given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+        return cls(**given)
 
 
 def simulated_measurement(

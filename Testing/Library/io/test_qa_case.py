@@ -33,7 +33,7 @@ def test_what_lies_beside_it_is_used_without_any_prescription(whole_patient):
 
 def test_a_named_dose_chooses_its_own_plan(whole_patient):
     whole_patient.plan_uid = "1.2.826.0.1.3680043.9.77"
-    whole_patient.rtplan([(1, "", 60.0)], name="second", change=setting(RTPLanLabel="x", RTPlanLabel="Boost"))
+    whole_patient.rtplan([(1, "", 60.0)], name="second", change=setting(RTPlanLabel="Boost"))
     path = whole_patient.rtdose(gray=FULL / 7, name="boost dose")
     found = load_qa_case([whole_patient.folder], reference=path)
     assert found.plan_label == "Boost" and float(found.case.planned.gray.max()) == pytest.approx(71 / 7, abs=0.01)
