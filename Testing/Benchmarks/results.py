@@ -41,7 +41,6 @@ from DosePredictLib.preprocessing.body import filled
 from DosePredictLib.preprocessing.channels import AIR_HU
 
 SEED = 0
-SAMPLES = 4  # whose mean is one more line
 Row = dict[str, Any]
 Key = tuple[bool, str, int, int]
 
@@ -69,7 +68,7 @@ class Run:
         )
 
 
-def wanted(models: Sequence[str] | None, also: Sequence[Path], steps: Sequence[int]) -> list[Run]:
+def wanted(models: Sequence[str] | None, also: Sequence[Path], steps: Sequence[int], samples: int) -> list[Run]:
     """The lines of the shipped models, or of ``models`` among them, and of those in the folders ``also``.
 
     Raises InputError where two of these folders hold models of the same id.
@@ -78,7 +77,7 @@ def wanted(models: Sequence[str] | None, also: Sequence[Path], steps: Sequence[i
     others = [model_in(folder) for folder in also]
     if len({model.id for model in others}) < len(others):
         raise InputError("Two models of --also have the same id; train each with --set 'card.id=\"...\"'.")
-    runs = [Run(model, *asked, False) for model in chosen for asked in settings(model, steps)]
+    runs = [Run(model, *asked, False) for model in chosen for asked in settings(model, steps, samples)]
     return runs + [Run(model, usual_steps(model), 1, True) for model in others]
 
 
@@ -87,11 +86,12 @@ def shipped() -> list[registry.ModelInfo]:
     return [model for model in registry.available() if model.shipped and predicts(model.card) == PLANNED]
 
 
-def settings(model: registry.ModelInfo, steps: Sequence[int]) -> list[tuple[int, int]]:
+def settings(model: registry.ModelInfo, steps: Sequence[int], samples: int) -> list[tuple[int, int]]:
     """Steps and samples of each line of ``model``."""
     if is_deterministic(model.card):
         return [(1, 1)]
-    return [*((number, 1) for number in sorted({*steps, usual_steps(model)})), (max(steps), SAMPLES)]
+    single = [(number, 1) for number in sorted({*steps, usual_steps(model)})]
+    return single if samples == 1 else [*single, (max(steps), samples)]
 
 
 def usual_steps(model: registry.ModelInfo) -> int:
@@ -164,6 +164,7 @@ def measured(folder: Path, patients: Sequence[Path], *, steps: int, samples: int
         dose.add(patient, prediction.dose)
         if prediction.estimate is not None:
             estimate.add(patient, prediction.estimate)
+        print(f"  {patient.id:8s} {dose.scores.dose_errors[patient.id]:6.3f} Gy", file=sys.stderr, flush=True)
     row = {**identity(predictor, asked), "seconds": float(np.mean(cost.seconds)), "peak_mb": cost.peak_mb, **dose.to_dict()}
     return {**row, "estimate": estimate.to_dict()} if estimate.body_ssim else row
 
@@ -220,6 +221,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--models", nargs="*", metavar="ID", help="of the shipped ones; all by default")
     options.add_argument("--also", nargs="+", type=Path, default=[], metavar="FOLDER", help="models of training runs")
     options.add_argument("--steps", nargs="+", type=int, default=[1, 2, 8], metavar="N")
+    options.add_argument("--samples", type=int, default=4, metavar="N", help="whose mean is one more line; 1 for none")
     options.add_argument("--baseline", default="unet", metavar="ID", help="model that the others are compared with")
     options.add_argument("--limit", type=int, metavar="N", help="only the first N patients")
     options.add_argument("--threads", type=int, default=1)
@@ -235,7 +237,7 @@ def main() -> None:
         row = measured(Path(folder), patients, steps=int(steps), samples=int(samples), threads=arguments.threads)
         return print(json.dumps(row))
     rows = stored(arguments.json)
-    for run in wanted(arguments.models, arguments.also, arguments.steps):
+    for run in wanted(arguments.models, arguments.also, arguments.steps, arguments.samples):
         if not run.is_done(rows.get(run.key), patients, arguments.threads):
             print(f"{run.model.id}, {run.steps} steps, {run.samples} sample(s), {len(patients)} patients", flush=True)
             rows[run.key] = in_process(run, arguments)

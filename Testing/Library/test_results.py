@@ -169,14 +169,15 @@ def test_a_document_without_a_place_for_tables_is_refused(tables, tmp_path):
 def test_a_model_that_samples_has_a_line_for_each_number_of_steps_and_one_for_the_mean(results):
     sampling = ModelInfo("a", Path(), {"recipe": {"volumetric": False, "steps": 8}, "default_steps": 3}, shipped=True)
     certain = ModelInfo("b", Path(), {"recipe": {"volumetric": True, "steps": 1}}, shipped=True)
-    assert results.settings(sampling, [1, 2, 8]) == [(1, 1), (2, 1), (3, 1), (8, 1), (8, 4)]
-    assert results.settings(certain, [1, 2, 8]) == [(1, 1)]
+    assert results.settings(sampling, [1, 2, 8], 4) == [(1, 1), (2, 1), (3, 1), (8, 1), (8, 4)]
+    assert results.settings(sampling, [8], 1) == [(3, 1), (8, 1)]
+    assert results.settings(certain, [1, 2, 8], 4) == [(1, 1)]
 
 
 def test_the_shipped_models_of_planned_dose_are_measured(results):
-    found = {run.model.id for run in results.wanted(None, [], [1])}
+    found = {run.model.id for run in results.wanted(None, [], [1], 4)}
     assert {"dosediff", "resdose"} <= found and not any(name.startswith("dmtp") for name in found)
-    assert {run.model.id for run in results.wanted(["dosediff"], [], [1])} == {"dosediff"}
+    assert {run.model.id for run in results.wanted(["dosediff"], [], [1], 4)} == {"dosediff"}
 
 
 def test_a_line_is_measured_again_for_other_weights_other_patients_or_other_threads(results):
@@ -194,6 +195,6 @@ def test_two_ablations_of_one_name_are_refused(results, tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / CARD).write_text('{"id": "dosediff"}')
     with pytest.raises(InputError, match="same id"):
-        results.wanted([], [tmp_path / "one", tmp_path / "two"], [1])
+        results.wanted([], [tmp_path / "one", tmp_path / "two"], [1], 4)
     with pytest.raises(InputError, match="three holds no model"):
-        results.wanted([], [tmp_path / "three"], [1])
+        results.wanted([], [tmp_path / "three"], [1], 4)
