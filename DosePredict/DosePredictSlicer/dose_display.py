@@ -8,14 +8,13 @@ import slicer
 import vtk
 
 from . import dose_colors
-from .kinds import MEASURED
+from .kinds import MEASURED, PLAN
 from .result import DIFFERENCE, GAMMA, ISODOSES, PLANNED, PREDICTED, ROLE, UNCERTAINTY, Result
 
 OPACITY = 0.45
 LINE_WIDTH = 2
 LEGEND = "DosePredict.Legend"  # attribute of the colour legends made here
 LEGEND_SIZE = (0.12, 0.5)  # shares of a slice view
-EVERY_TENTH = 12  # labels from 0 to 110 %
 LABELS = {DIFFERENCE: 5, UNCERTAINTY: 4, GAMMA: 5}
 GAMMA_END = 2.0
 
@@ -83,7 +82,9 @@ def _show_legend(volume: Any) -> None:
     legend.SetAttribute(LEGEND, "1")
     legend.SetTitleText("gamma" if volume.GetAttribute(ROLE) == GAMMA else "Gy")
     legend.SetLabelFormat("%.3g")
-    legend.SetNumberOfLabels(LABELS.get(volume.GetAttribute(ROLE), EVERY_TENTH))
+    predicted = Result.of(volume)
+    dose_labels = (predicted.kind if predicted else PLAN).labels
+    legend.SetNumberOfLabels(LABELS.get(volume.GetAttribute(ROLE), dose_labels))
     legend.SetSize(*LEGEND_SIZE)
     legend.SetVisibility(True)
 

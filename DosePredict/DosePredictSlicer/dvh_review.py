@@ -103,18 +103,24 @@ def _goal_columns(report: dict[str, Any]) -> Iterator[tuple[str, Sequence[str]]]
 def _agreement_columns(report: dict[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
     """Of the predicted measured dose with the planned one; limits of AAPM TG-218 (Miften et al. 2018)."""
     gamma, agreement, highest = report["gamma"], report["agreement"], report["maximum_gy"]
-    limits = _("tolerance {tolerance:g} %, action {action:g} %")
     rows = (
-        (_("Gamma {criteria}").format(criteria=gamma["criteria"]), _percent(gamma["percent_within_1"]),
-         limits.format(tolerance=gamma["tolerance_percent"], action=gamma["action_percent"]), verdict(gamma)),
+        (_("{criteria} (TG-218)").format(criteria=criteria(gamma)), _percent(gamma["percent_within_1"]),
+         f"{gamma['tolerance_percent']:g} %", f"{gamma['action_percent']:g} %"),
         (_("Mean gamma"), f"{gamma['mean']:.2f}", "", ""),
         (_("Mean absolute difference"), _percent(agreement["mae_percent"]), "", ""),
-        (_("Root mean square difference"), _percent(agreement["rmse_percent"]), "", ""),
+        (_("RMS difference"), _percent(agreement["rmse_percent"]), "", ""),
         (_("Structural similarity"), f"{agreement['ssim']:.4f}", "", ""),
-        (_("Maximum, planned {planned:.1f} Gy").format(**highest), _("{predicted:.1f} Gy").format(**highest), "", ""),
+        (_("Predicted maximum"), f"{highest['predicted']:.1f} Gy", "", ""),
+        (_("Planned maximum"), f"{highest['planned']:.1f} Gy", "", ""),
     )  # fmt: skip
-    titles = (_("Predicted measured against planned"), _("Value"), _("TG-218"), _("Verdict"))
+    titles = (_("Against the planned dose"), _("Value"), _("Tolerance"), _("Action"))
     yield from zip(titles, zip(*rows, strict=True), strict=True)
+
+
+def criteria(gamma: dict[str, Any]) -> str:
+    """In two numbers, not to be broken into two lines."""
+    text = _("Gamma {dose:g} %/{distance:g} mm").format(dose=gamma["dose_percent"], distance=gamma["distance_mm"])
+    return text.replace(" ", "\xa0")
 
 
 def verdict(gamma: dict[str, Any]) -> str:

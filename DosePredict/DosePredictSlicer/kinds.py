@@ -22,9 +22,9 @@ class Kind:
 
     exported: what its RTDOSE says. folder: in the subject hierarchy. banner: colours of text and background above a result.
     nodes: names of volumes by role. shown: what the list of washes calls them. wash, difference: make colour tables.
-    difference_share: where the colours of the difference end; 1 is 100 %. levels: isodoses in percent, with their colours.
-    lines: what the isodoses are called; of_what: their percentages. chart: title of the curves; curve: line style of the
-    predicted ones, an attribute of vtkMRMLPlotSeriesNode. first_table: what the first of the result's tables is about.
+    difference_share: where the colours of the difference end; 1 is 100 %. labels: in the legend of the dose. levels: isodoses
+    in percent, with their colours; lines: what they are called; of_what: percent of what. chart: title of the curves; curve:
+    line style of the predicted ones, an attribute of vtkMRMLPlotSeriesNode. first_table: what the first of the tables is about.
     """
 
     exported: DoseKind
@@ -35,6 +35,7 @@ class Kind:
     wash: Callable[[], Any]
     difference: Callable[[], Any]
     difference_share: float
+    labels: int
     levels: Mapping[int, dose_colors.Color]
     lines: str
     of_what: str
@@ -53,6 +54,7 @@ PLAN = Kind(
     difference=dose_colors.difference,
     levels=dose_colors.ISODOSE_PERCENT,
     difference_share=0.2,
+    labels=12,  # every tenth from 0 to 110 %
     lines=_("Predicted isodoses"),
     of_what=_("30 to 107 % of the highest prescription"),
     curve="LineStyleDash",
@@ -71,7 +73,8 @@ MEASURED = Kind(
     wash=dose_colors.measured_wash,
     difference=dose_colors.measured_difference,
     levels=dose_colors.MEASURED_PERCENT,
-    difference_share=0.1,
+    difference_share=0.05,
+    labels=6,
     lines=_("Predicted measured isodoses"),
     of_what=_("20 to 100 % of the maximum of the planned dose"),
     curve="LineStyleDot",

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 
 from DosePredictLib import registry
 from DosePredictLib.core import OARS, DosePredictError
-from DosePredictLib.model_card import MEASURED, is_deterministic, predicts
+from DosePredictLib.model_card import MEASURED, PLANNED, is_deterministic, predicts
 
 from . import dependencies, site_names
 from .checks import Check, Level, check, obstacles
@@ -44,6 +44,7 @@ class Panel:
         self._patient: Patient | None = None
         self._read_from: tuple[Any, ...] = ()
         self._checks: list[Check] = []
+        self._predicts = PLANNED
         self._seen = len(queue.results)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
@@ -85,6 +86,7 @@ class Panel:
         self._forget_wishes_for_others()
         parameters, model = self.parameters, self._model_info()
         self._model.show(model.id, parameters.device, parameters.grid)
+        self._predicts = MEASURED if predicts(model.card) == MEASURED else PLANNED
         self._patient = self._current_patient()
         self._checks = check(self._patient, model, outside_domain=parameters.outsideDomain)
         self._show_structures(model)
@@ -95,7 +97,7 @@ class Panel:
 
     def show_run(self) -> None:
         """Show the queue; bring a new prediction to view."""
-        self._run.show(self.queue, obstacles(self._checks))
+        self._run.show(self.queue, obstacles(self._checks), predicts=self._predicts)
         if len(self.queue.results) > self._seen and self.parameters is not None:
             self._seen = len(self.queue.results)
             result = self.queue.results[-1]

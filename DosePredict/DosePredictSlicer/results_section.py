@@ -113,13 +113,10 @@ def _banner(result: Result) -> str:
     words = [f"<b>{kind.nodes[PREDICTED]}</b>"]
     if kind is MEASURED:
         gamma = report["gamma"]
-        rate = _("gamma {dose:g} %/{distance:g} mm {rate:.1f} %: {verdict}").format(
-            dose=gamma["dose_percent"], distance=gamma["distance_mm"], rate=gamma["percent_within_1"],
-            verdict=dvh_review.verdict(gamma),
-        )  # fmt: skip
-        words += [_("simulated measurements")] * report["simulated_measurements"] + [rate]
+        rate = f"{dvh_review.criteria(gamma)}: {gamma['percent_within_1']:.1f}&nbsp;%, {dvh_review.verdict(gamma)}"
+        words += [_("learned from simulated measurements")] * report["simulated_measurements"] + [rate]
     ink, paper = kind.banner
-    cell = f"<td bgcolor='{paper}' style='color:{ink}'>{', '.join(words)}</td>"
+    cell = f"<td bgcolor='{paper}' style='color:{ink}'>{'; '.join(words)}</td>"
     return f"<table width='100%' cellpadding='4'><tr>{cell}</tr></table>"
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from DosePredictLib.model_card import MEASURED, PLANNED
+
 from .failure import Failure
 from .prediction_queue import PredictionQueue, Progress
 from .wording import for_panel
@@ -16,6 +18,7 @@ STAGES = {
     "": _("Starting"), "read": _("Reading the patient"), "preprocess": _("Preparing the input of the model"),
     "sample": _("Predicting"), "write": _("Checking and writing the dose"), "report": _("Measuring the dose"),
 }  # fmt: skip
+BUTTONS = {PLANNED: _("Predict dose"), MEASURED: _("Predict measured dose")}
 BAR = 1000
 
 
@@ -27,11 +30,11 @@ class RunSection:
         self._notice = ""
         ui.copyLogButton.connect("clicked(bool)", lambda _checked: slicer.app.clipboard().setText(ui.logText.plainText))
 
-    def show(self, queue: PredictionQueue, obstacles: list[str]) -> None:
-        """obstacles: why the chosen patient cannot be predicted; empty where it can."""
+    def show(self, queue: PredictionQueue, obstacles: list[str], *, predicts: str) -> None:
+        """obstacles: why the chosen patient cannot be predicted; empty where it can. predicts: which kind of dose would be."""
         ui, is_ready = self._ui, not obstacles
         why = "\n".join(obstacles)
-        ui.predictButton.setText(_("Cancel") if queue.is_running else _("Predict dose"))
+        ui.predictButton.setText(_("Cancel") if queue.is_running else BUTTONS[predicts])
         ui.predictButton.setEnabled(queue.is_running or is_ready)
         ready = _("Stop the prediction") if queue.is_running else _("Predict the dose in the background")
         ui.predictButton.setToolTip(ready if queue.is_running else why or ready)

@@ -30,6 +30,7 @@ WINDOW = (1440, 960)
 COLOURS = 255  # of a picture's palette; keeps a window below 300 kB
 ZOOM = 0.62  # share of the whole scan that the slice views show
 PREDICTION_S = 600
+MEASURED_MODEL = "dmtp"
 
 
 class Photographer:
@@ -112,6 +113,25 @@ def main(folder: Path) -> None:
         camera.take("review")
         person.choose(ui.washComboBox, "predicted - planned")
         camera.take("difference")
+        take_measured(camera)
+
+
+def take_measured(camera: Photographer) -> None:
+    """The same patient's plan, and what is predicted to be measured of it; where such a model is installed."""
+    from DosePredictLib import registry
+
+    ui = camera.ui
+    titles = {model.id: model.title for model in registry.available()}
+    if MEASURED_MODEL not in titles:
+        return
+    person.click(ui.isodosesCheckBox)
+    person.choose(ui.modelComboBox, titles[MEASURED_MODEL])
+    settle()
+    camera.take("measured-model", ui.checksSection, ui.modelSection)
+    camera.predict()
+    camera.scroll_to(ui.resultsSection)
+    person.click(ui.showDvhButton)
+    camera.take("measured")
 
 
 if __name__ == "__main__":
