@@ -12,7 +12,8 @@ MEASURED_ISODOSES = {
     20: "#51127c", 40: "#8c2981", 60: "#c83e73", 80: "#f1605d", 90: "#fe9f6d", 95: "#fcdfa6",
 }  # % of the planned maximum; from dark to light  # fmt: skip
 DIFFERENCES = "PuOr_r"  # of matplotlib
-PASSED, FAILED = (0.17, 0.66, 0.52, 0.22), (0.86, 0.1, 0.1, 0.85)  # RGBA of gamma up to 1, and above
+PASSED, FAILED = "#2ba885", "#db1a1a"  # gamma up to 1, and above
+OPACITY = {PASSED: 0.22, FAILED: 0.85}
 
 
 def view_of(case: QaCase, predicted: DoseGrid, change: Volume, found: Gamma) -> View:
@@ -36,6 +37,9 @@ def limit_gy(change: Volume) -> float:
 
 def gamma_tint(ct: np.ndarray, index: np.ndarray) -> np.ndarray:
     """RGB of the CT, green where gamma passes and red where it fails; plain where it was not evaluated."""
+    from matplotlib.colors import to_rgba
+
     colours = np.zeros((*index.shape, 4))
-    colours[index > 0], colours[index > 1] = PASSED, FAILED
+    for colour, least in ((PASSED, 0), (FAILED, 1)):
+        colours[index > least] = to_rgba(colour, OPACITY[colour])
     return blended(ct, colours)

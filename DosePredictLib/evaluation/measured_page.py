@@ -9,7 +9,7 @@ from string import Template
 from ..resources import resource
 from . import measured_words as words
 from .markup import card, data_uri, listing, remarks, style, table
-from .measured_figures import MEASURED_ISODOSES
+from .measured_figures import FAILED, MEASURED_ISODOSES, PASSED
 from .measured_report import MeasuredReport
 from .report_dvh import dvh_svg
 from .report_figures import Picture
@@ -51,7 +51,10 @@ def _legend(report: MeasuredReport) -> Iterable[str]:
     for percent, colour in MEASURED_ISODOSES.items():
         gray = percent / 100 * report.case.planned.gray.max()
         yield f'<span><i class="swatch" style="background:{colour}"></i>{percent} % ({gray:.1f} Gy)</span>'
-    yield f"<span>{escape(words.difference_note(report))}</span><span>Gamma: green up to 1, red above</span>"
+    low, high = words.difference_ends(report)
+    yield f'<span>Difference {low}<i class="ramp"></i>{high}</span>'
+    yield f'<span>Gamma<i class="swatch" style="background:{PASSED}"></i>up to 1'
+    yield f' <i class="swatch" style="background:{FAILED}"></i>above</span>'
 
 
 def _planes(pictures: Sequence[Picture]) -> str:

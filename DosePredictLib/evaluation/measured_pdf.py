@@ -35,12 +35,12 @@ def _first_page(sheets: Sheets, report: MeasuredReport) -> None:
 
 
 def _pictures(sheets: Sheets, report: MeasuredReport) -> None:
-    highest = float(report.case.planned.gray.max())
+    highest, (low, high) = float(report.case.planned.gray.max()), words.difference_ends(report)
     sheets.page()
     sheets.heading("Predicted measured and planned dose")
     sheets.paragraph(words.planes_note(report))
     sheets.colours([(colour, f"{p} % ({p / 100 * highest:.1f} Gy)") for p, colour in MEASURED_ISODOSES.items()])
-    sheets.paragraph(f"{words.difference_note(report)}. Gamma: green up to 1, red above.")
+    sheets.paragraph(f"Difference: violet {low} to orange {high}. Gamma: green up to 1, red above.")
     planes(sheets, report.pictures)
     sheets.page()
     sheets.heading(words.worst_note(report), small=True)

@@ -31,6 +31,7 @@ TOLERANCE_PERCENT, ACTION_PERCENT = 95.0, 90.0  # TG-218, of points with gamma <
 WITHIN, BETWEEN, BELOW = "within tolerance", "between tolerance and action limit", "below the action limit"
 COARSEST_MM = 3.0  # of a dose grid for quality assurance
 MAXIMUM_PERCENT = 5.0  # by which the two maxima usually differ at most
+IRRADIATED = 0.1  # of the planned maximum
 LEAST_EDGE = 0.5  # of the maximum dose; more at the end of the grid is a dose cut off
 
 
@@ -126,7 +127,7 @@ def make_measured_report(
         errors=tuple(errors(change, mask, described=described) for described, mask in _masks(case.planned).items()),
         likeness=agreement(case.planned, predicted),
         pictures=view.through(middle_of(case.planned)),
-        worst=view.through(worst_of(change)),
+        worst=view.through(worst_of(change, case.planned)),
         uncertainty=uncertainty_of(rows, uncertainty, samples, occupancies, model) if uncertainty is not None else None,
         identity=identity if identity and secrets is None else {},
         warnings=veil.texts(warnings),
@@ -163,17 +164,18 @@ def middle_of(dose: DoseGrid) -> np.ndarray:
     return dose.grid.to_world(np.argwhere(dose.gray >= 0.8 * dose.gray.max()).mean(0)[::-1])
 
 
-def worst_of(change: Volume) -> np.ndarray:
-    """LPS mm: the voxel of the largest difference."""
-    index = np.unravel_index(np.nanargmax(np.abs(change.array)), change.array.shape)
+def worst_of(change: Volume, planned: DoseGrid) -> np.ndarray:
+    """LPS mm: the voxel of the largest difference, of those for which gamma is evaluated too."""
+    irradiated = planned.gray >= IRRADIATED * planned.gray.max()
+    index = np.unravel_index(np.argmax(np.abs(change.array) * irradiated), change.array.shape)
     return change.grid.to_world(np.array(index[::-1]))
 
 
 def _masks(planned: DoseGrid) -> dict[str, np.ndarray]:
     """By where they are, in words."""
     return {
-        f"where at least {percent} % of the maximum is planned": planned.gray >= percent / 100 * planned.gray.max()
-        for percent in (10, 50, 90)
+        f"where at least {100 * share:.0f} % of the maximum is planned": planned.gray >= share * planned.gray.max()
+        for share in (IRRADIATED, 0.5, 0.9)
     }
 
 

@@ -44,7 +44,7 @@ def _gamma(report: MeasuredReport) -> Card:
     found = report.gamma
     heading = f"Gamma {found.dose_percent:g} % / {found.distance_mm:g} mm, planned against predicted measured"
     limits = f"tolerance {TOLERANCE_PERCENT:g} %, action limit {ACTION_PERCENT:g} %"
-    lines = (f"{report.verdict.capitalize()} of TG-218 ({limits})", "Were the prediction right: the plan must still be measured")
+    lines = (f"{report.verdict.capitalize()} of TG-218 ({limits})", "If the prediction is right; the plan must still be measured")
     return Card(heading, f"{number(found.percent_within)} % of the points pass", lines, kind_of(report.verdict))
 
 
@@ -68,7 +68,7 @@ def _likeness(report: MeasuredReport) -> Card:
 
 def _where(report: MeasuredReport) -> str:
     """The voxel with the largest difference, so that it can be looked up."""
-    place = worst_of(report.change)
+    place = worst_of(report.change, report.case.planned)
     i, j, k = report.change.grid.to_index(place).round().astype(int)
     shown = ", ".join(number(float(mm), digits=0) for mm in place)
     return f"largest {number(float(report.change.array[k, j, i]), sign=True)} Gy, at ({shown}) mm in DICOM coordinates"
@@ -109,9 +109,10 @@ def worst_note(report: MeasuredReport) -> str:
     return f"Through the largest difference: {_where(report).removeprefix('largest ')}"
 
 
-def difference_note(report: MeasuredReport) -> str:
-    low, high = (number(sign * limit_gy(report.change), digits=0) for sign in (-1, 1))
-    return f"Difference, predicted measured minus planned: violet {low} Gy to orange {high} Gy"
+def difference_ends(report: MeasuredReport) -> tuple[str, str]:
+    """Of the colour scale, in Gy."""
+    low, high = (number(sign * limit_gy(report.change), sign=True, digits=0) for sign in (-1, 1))
+    return f"{low} Gy", f"{high} Gy"
 
 
 def gamma_note(report: MeasuredReport) -> str:
