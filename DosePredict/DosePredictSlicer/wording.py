@@ -12,6 +12,9 @@ FOR_PANEL = {
     ),
     r"give it with --prescription": _("type it into the column Gy"),
     r"add --outside-domain": _("tick 'Outside the domain too' under Advanced"),
+    r"name it with --reference": _("choose it"),
+    r"name the planned dose with --reference": _("choose the planned dose"),
+    r"leave --grid out for that of the planned dose": _("choose that of the planned dose under Advanced"),
     r"use --device auto or cpu": _("choose another device under Advanced"),
     r"Try --device cpu": _("Choose the CPU under Advanced"),
 }
