@@ -81,7 +81,7 @@ def test_the_first_stage_trains_the_encoder_alone_and_the_second_everything(stra
 def test_without_structure_encoder_there_is_one_stage_and_it_learns_the_noise(tmp_path):
     alone = replace(RECIPE, network={**RECIPE.network, "guided": False})
     plan = replace(PLAN, recipe=alone, training=replace(SETTINGS, pretraining=0))
-    [(last, task)] = loop.stages(plan, [patient()], CPU)
+    [(last, task)] = loop.stages(plan, [patient()], CPU, tmp_path)
     assert last == 8 and type(task) is SliceDiffusion
     state = train(plan, [patient()], [patient()], tmp_path, resume=False)
     assert not torch.equal(weights(state.network), weights(build(alone.model, alone.network)))
