@@ -16,6 +16,11 @@ def predicts(card: Mapping[str, Any]) -> str:
     return str(card.get("predicts", PLANNED))
 
 
+def result_of(card: Mapping[str, Any]) -> str:
+    """What comes out, in words."""
+    return "predicted measured dose" if predicts(card) == MEASURED else "predicted dose"
+
+
 def sees_ct(card: Mapping[str, Any]) -> bool:
     """Whether the network looks at the CT; only a model of measured dose may not."""
     given = _table(_table(card, "recipe"), "network").get("given")

@@ -8,6 +8,7 @@ import webbrowser
 from pathlib import Path
 
 from ..core.errors import OutputError
+from ..model_card import result_of
 from ..registry import find, verify
 from ..worker.protocol import Request
 from .options import add_model
@@ -27,7 +28,8 @@ def run(options: argparse.Namespace) -> int:
     """Make the patient and predict; DIR/patient and DIR/prediction of an earlier demo are replaced."""
     from ..phantom import write_phantom
 
-    verify(find(options.model))
+    model = find(options.model)
+    verify(model)
     patient, prediction = options.out / PATIENT, options.out / PREDICTION
     clear_earlier_demo(options.out)
     check_output_folder(prediction)
@@ -36,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     request = Request(kind="predict", paths=(str(patient.absolute()),), model=options.model)
     files = run_job(request, prediction, progress="bar")
     print(f"The patient (CT, RTSTRUCT, RTPLAN, RTDOSE) is in {patient}.")
-    announce(files, prediction)
+    announce(files, prediction, dose=result_of(model.card))
     if options.open:
         webbrowser.open((prediction / "report.html").absolute().as_uri())
     return 0

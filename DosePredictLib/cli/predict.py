@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..model_card import MEASURED, predicts
+from ..model_card import result_of
 from ..registry import find, verify
 from ..worker.protocol import Request
 from .options import (
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     verify(model)
     files = run_job(request, options.out, progress=options.progress)
     if options.progress != "json":
-        announce(files, options.out, dose=f"predicted {MEASURED}" if predicts(model.card) == MEASURED else "predicted dose")
+        announce(files, options.out, dose=result_of(model.card))
     return 0
 
 

@@ -136,7 +136,13 @@ def _read_ct(folder: Path, rtstruct: Path) -> Volume:
 
 
 def _air(dose: Grid, structures: StructureSet) -> Volume:
-    """What stands in for a CT: fine voxels around the dose and all structures near it."""
+    """What stands in for a CT."""
+    grid = grid_around(dose, structures)
+    return Volume(np.full(grid.shape, AIR_HU, np.float32), grid)
+
+
+def grid_around(dose: Grid, structures: StructureSet) -> Grid:
+    """Fine voxels around a dose and all structures near it, to draw them on where there is no CT."""
     index = [dose.to_index(contour) for structure in structures for contour in structure.contours]
     reach = FARTHEST_MM / np.array(dose.spacing)
     near = [points for points in index if (points > -reach).all() and (points < np.array(dose.size) + reach).all()]
@@ -145,5 +151,4 @@ def _air(dose: Grid, structures: StructureSet) -> Volume:
     first, size = (tuple(int(v) for v in values) for values in (low, high - low))
     whole = dose.cropped((first[0], first[1], first[2]), (size[0], size[1], size[2]))
     divided = [side / max(1, int(np.ceil(side / FINEST_MM - 1e-6))) for side in dose.spacing]
-    grid = whole.resampled((divided[0], divided[1], divided[2]))
-    return Volume(np.full(grid.shape, AIR_HU, np.float32), grid)
+    return whole.resampled((divided[0], divided[1], divided[2]))

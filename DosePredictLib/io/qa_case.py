@@ -111,22 +111,32 @@ def _check(dose: RtDose, file: DicomFile) -> None:
 def _ct_of(choice: choosing.Choice, dose: RtDose, *, needed: bool) -> tuple[Volume | None, tuple[str, ...]]:
     """The CT, and a warning where it does not suit. Raises InputError where one is needed that suits."""
     if not choice.ct:
+        return fitting(None, dose.dose, needed=needed)
+    if not _differ(choice.ct[0].frame_of_reference, dose.frame_of_reference):
+        return fitting(read_ct(choice.ct), dose.dose, needed=needed)
+    return _left_out("has another frame of reference than the CT", needed)
+
+
+def fitting(ct: Volume | None, planned: DoseGrid, *, needed: bool) -> tuple[Volume | None, tuple[str, ...]]:
+    """The CT where the dose lies inside it, and a warning where it does not quite; InputError where one is needed that suits."""
+    if ct is None:
         if needed:
             raise InputError(
                 "No CT was found, and this model looks at it as well as at the planned dose; add the planning CT, or take a model"
                 " of mode A."
             )
         return None, ()
-    other_frame = _differ(choice.ct[0].frame_of_reference, dose.frame_of_reference)
-    ct = None if other_frame else read_ct(choice.ct)
-    inside = share_inside(ct.grid, dose.dose) if ct else 0.0
+    inside = share_inside(ct.grid, planned)
     if inside == 0:
-        why = "has another frame of reference than the CT" if other_frame else "lies outside the CT"
-        if needed:
-            raise GeometryError(f"The planned dose {why}; give the CT it was planned on.")
-        return None, (f"The planned dose {why}, which is left out.",)
+        return _left_out("lies outside the CT", needed)
     short = f"{100 * (1 - inside):.0f} % of the irradiated volume lies outside the CT; the scan is too short."
     return ct, (short,) * (inside < 1)
+
+
+def _left_out(why: str, needed: bool) -> tuple[None, tuple[str, ...]]:
+    if needed:
+        raise GeometryError(f"The planned dose {why}; give the CT it was planned on.")
+    return None, (f"The planned dose {why}, which is left out.",)
 
 
 def _structures_of(choice: choosing.Choice, dose: RtDose) -> tuple[RtStruct | None, tuple[str, ...]]:

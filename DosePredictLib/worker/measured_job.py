@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +11,16 @@ from ..core import DoseGrid, Grid, InputError, OutputError, QaCase, Volume
 from ..model_card import is_simulated, sees_ct
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pydicom.dataset import Dataset
 
+    from ..inference.predictor import Prediction, Predictor
     from ..io.qa_case import DicomQaCase
     from ..preprocessing.rasters import Rasters
     from .job import Job, Sampled
 
 HIGHEST_RATIO = 1.2  # of the highest planned dose; a measurement differs by a few percent
-STRUCTURE_MM = 2.0  # voxels on which structures are drawn where there is no CT
 
 
 def predict(job: Job, card: dict[str, Any]) -> str:
@@ -44,26 +47,35 @@ def predict(job: Job, card: dict[str, Any]) -> str:
 
 
 def read(job: Job, card: dict[str, Any]) -> DicomQaCase:
-    from ..io.qa_case import DicomQaCase, load_qa_case
+    from ..io.qa_case import load_qa_case
     from ..io.scene_case import is_scene_case
-    from . import scene
 
     request, home = job.request, job.folder.path
     paths = [home / path for path in request.paths]
     if is_scene_case(paths):
-        return DicomQaCase(scene.read_qa(paths[0]))
-    patient = load_qa_case(
-        paths,
-        reference=home / request.reference if request.reference else None,
-        names=request.names or None,
-        choose=request.choose or None,
-        needs_ct=sees_ct(card),
-    )
+        patient = from_scene(paths[0], card)
+    else:
+        patient = load_qa_case(
+            paths,
+            reference=home / request.reference if request.reference else None,
+            names=request.names or None,
+            choose=request.choose or None,
+            needs_ct=sees_ct(card),
+        )
     job.warn(*patient.warnings)
     return patient
 
 
-def predict_with(predictor: Any, case: QaCase, samples: int, job: Job) -> Any:
+def from_scene(folder: Path, card: dict[str, Any]) -> DicomQaCase:
+    from ..io.qa_case import DicomQaCase, fitting
+    from . import scene
+
+    case = scene.read_qa(folder)
+    ct, warnings = fitting(case.ct, case.planned, needed=sees_ct(card))
+    return DicomQaCase(replace(case, ct=ct), warnings=warnings)
+
+
+def predict_with(predictor: Predictor, case: QaCase, samples: int, job: Job) -> Prediction:
     from ..inference.measured import predict_measured
 
     request = job.request
@@ -73,12 +85,11 @@ def predict_with(predictor: Any, case: QaCase, samples: int, job: Job) -> Any:
 
 
 def drawn(case: QaCase, job: Job) -> Rasters:
-    """The structures as occupancy on the CT; without one, on fine voxels where there is dose."""
+    """The structures as occupancy on the CT; without one, on fine voxels around the dose."""
+    from ..io.comparison import grid_around
     from ..preprocessing.rasters import rasterise_all
 
-    dose = case.planned.grid
-    fine = tuple(side / max(1, round(side / STRUCTURE_MM)) for side in dose.spacing)
-    grid = case.ct.grid if case.ct else dose.resampled((fine[0], fine[1], fine[2]))
+    grid = case.ct.grid if case.ct else grid_around(case.planned.grid, case.structures)
     return rasterise_all(case.structures, grid, before_each=job.stop_if_cancelled)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from DosePredictLib.core import Volume
 from DosePredictLib.core.errors import DicomError, GeometryError, InputError
 from DosePredictLib.io.dose_kinds import NOTICES
-from DosePredictLib.io.qa_case import load_qa_case, share_inside
+from DosePredictLib.io.qa_case import fitting, load_qa_case, share_inside
 
 FULL = np.full((4, 12, 9), 71.0)
 
@@ -56,6 +59,14 @@ def test_how_much_of_the_irradiated_volume_a_ct_covers_is_told(whole_patient):
     path = whole_patient.rtdose(gray=FULL, origin=(-16.0, -24.0, 20.0), name="high")
     (warning,) = load_qa_case([whole_patient.folder], reference=path).warnings
     assert "lies outside the CT; the scan is too short" in warning
+
+
+def test_a_ct_away_from_the_dose_is_left_out_and_where_one_is_needed_refused(whole_patient):
+    case = load_qa_case([whole_patient.folder]).case
+    away = Volume(case.ct.array, replace(case.ct.grid, origin=(900.0, 0.0, 0.0)))
+    assert fitting(away, case.planned, needed=False) == (None, ("The planned dose lies outside the CT, which is left out.",))
+    with pytest.raises(GeometryError, match="lies outside the CT; give the CT it was planned on"):
+        fitting(away, case.planned, needed=True)
 
 
 REFUSED = {
