@@ -22,6 +22,7 @@ from .volumes import VolumeDose, dose_error, tensor_of
 
 MEASURED = 24  # patients whose latents say how large latents are
 EMPTY = -1.0  # no dose, in the recipe's unit
+GOLDEN_RATIO = (5**0.5 - 1) / 2  # its multiples, modulo 1, leave no gap
 
 
 class Patchwise(VolumeDose):
@@ -109,7 +110,7 @@ class LatentDiffusion(Patchwise):
         with self.half():
             with torch.no_grad():
                 z = model.to_latent(dose[None, None])
-            t = torch.randint(self.diffusion.timesteps, (1,), generator=generator).to(z.device)
+            t = torch.tensor([spread_evenly(number, self.diffusion.timesteps)], device=z.device)
             noise = torch.randn(z.shape, generator=generator).to(z)
             noisy = self.diffusion.add_noise(z, noise, t)
             output = model(noisy, t, model.encode(given, self._context(model, given[0], patient))).float()
@@ -165,6 +166,11 @@ def _require_room(patient: Patient, patch: Sequence[int]) -> None:
     if patch and any(side > size for side, size in zip(patch, patient.dose.shape, strict=True)):
         sides, sizes = ("x".join(map(str, shape)) for shape in (patch, patient.dose.shape))
         raise InputError(f"The recipe's patch of {sides} voxels does not fit into {patient.id}, of {sizes}; make it smaller.")
+
+
+def spread_evenly(number: int, count: int) -> int:
+    """One of ``count`` time steps; those of successive numbers are spread more evenly than by chance, as a step sees only one."""
+    return int((number + 0.5) * GOLDEN_RATIO % 1 * count)
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
