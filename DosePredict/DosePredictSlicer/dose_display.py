@@ -8,7 +8,7 @@ import slicer
 import vtk
 
 from . import dose_colors
-from .kinds import MEASURED, PLAN
+from .kinds import MEASURED, PLAN, kind_of
 from .result import DIFFERENCE, GAMMA, ISODOSES, PLANNED, PREDICTED, ROLE, UNCERTAINTY, Result
 
 OPACITY = 0.45
@@ -82,9 +82,7 @@ def _show_legend(volume: Any) -> None:
     legend.SetAttribute(LEGEND, "1")
     legend.SetTitleText("gamma" if volume.GetAttribute(ROLE) == GAMMA else "Gy")
     legend.SetLabelFormat("%.3g")
-    predicted = Result.of(volume)
-    dose_labels = (predicted.kind if predicted else PLAN).labels
-    legend.SetNumberOfLabels(LABELS.get(volume.GetAttribute(ROLE), dose_labels))
+    legend.SetNumberOfLabels(LABELS.get(volume.GetAttribute(ROLE), (kind_of(volume) or PLAN).labels))
     legend.SetSize(*LEGEND_SIZE)
     legend.SetVisibility(True)
 

@@ -16,8 +16,8 @@ from DosePredictLib.io.targets import FoundPrescription, find_prescription
 from DosePredictLib.model_card import MEASURED, predicts
 
 from .dicom_behind import files_behind, plan_behind
-from .kinds import PLAN
-from .result import Result
+from .kinds import MEASURED as MEASURED_KIND
+from .kinds import kind_behind
 from .scene_structures import segments_of, structures_of
 from .scene_volumes import dose_of, volume_of
 
@@ -86,7 +86,7 @@ class Patient:
                 f"The volume {self.planned.GetName()} is not marked as a dose in Gy; load it as RTDOSE, or convert it to an RT"
                 " dose volume in the subject hierarchy, or choose no planned dose."
             )
-        if (predicted := Result.of(self.planned)) and predicted.kind is not PLAN:
+        if kind_behind(self.planned) is MEASURED_KIND:
             text = _("{name} is a predicted measured dose; choose the planned one.")
             raise InputError(text.format(name=self.planned.GetName()))
         return dose_of(self.planned)
@@ -96,7 +96,7 @@ class Patient:
         """The planned dose, for a model that predicts what is measured of it."""
         if self.reference is None:
             raise InputError(_("No planned dose is chosen; choose the dose of the plan whose measurement is to be predicted."))
-        if Result.of(self.planned):
+        if kind_behind(self.planned):
             text = _("{name} is itself a predicted dose, of which nothing will be measured; choose the planned one.")
             raise InputError(text.format(name=self.planned.GetName()))
         if not self.reference.gray.any():

@@ -16,6 +16,7 @@ from DosePredictLib.io.scene_case import read_volumes
 from DosePredictLib.worker.scene import VOLUMES
 
 from . import dose_display, dvh_review
+from .kinds import NOTICE
 from .patient import Patient
 from .result import CT, PAGE, PLANNED, PREDICTED, REPORT, STRUCTURES, Result
 from .scene_volumes import add_volume
@@ -62,13 +63,13 @@ def _note_provenance(result: Result, patient: Patient) -> None:
     dose: Any = result.node(PREDICTED)
     report = result.report
     facts = {
-        "Notice": result.kind.exported.notice,
         "Created": datetime.datetime.now().isoformat(timespec="seconds"),
         "Prescription": ", ".join(f"{target['roi']} {target['dose_gy']:g} Gy" for target in report.get("prescription", ())),
         "OutsideDomain": report.get("outside_domain") or "",
         **{f"Model.{key}": value for key, value in report["model"].items()},
         **{f"Request.{key}": value for key, value in report["request"].items()},
     }
+    dose.SetAttribute(NOTICE, result.kind.exported.notice)
     for name, value in facts.items():
         dose.SetAttribute(f"DosePredict.{name}", str(value))
     for role, node in ((CT, patient.ct), (STRUCTURES, patient.structures), (PLANNED, patient.planned)):

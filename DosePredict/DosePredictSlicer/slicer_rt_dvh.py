@@ -20,14 +20,14 @@ def is_installed() -> bool:
 
 
 def chart_of(result: Result) -> Any:
-    """A plot chart of SlicerRT with the planned (solid) and the predicted dose (dashed); None where SlicerRT refuses."""
+    """A plot chart of SlicerRT with the planned (solid) and the predicted dose as its kind; None where SlicerRT refuses."""
     if result.node(CHART) is not None:
         return result.node(CHART)
     logic = slicer.modules.dosevolumehistogram.logic()
     logic.SetStepSize(STEP_GY)
     chart = result.adopt(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", "DVH (SlicerRT)"), CHART)
     doses = [result.source(PLANNED), result.node(PREDICTED)]
-    for dose in filter(None, doses):  # the second dose of the same segmentation is dashed
+    for dose in filter(None, doses):
         if not _add(logic, chart, result, dose):
             slicer.mrmlScene.RemoveNode(chart)
             return None
@@ -51,7 +51,9 @@ def _add(logic: Any, chart: Any, result: Result, dose: Any) -> bool:
         table = metrics.GetNodeReference(parameters.AssembleDvhNodeReference(segment))
         if table is not None:
             result.adopt(table, "SlicerRT curve")
-            result.adopt(logic.AddDvhToChart(chart, table), "SlicerRT series")
+            series = result.adopt(logic.AddDvhToChart(chart, table), "SlicerRT series")
+            if dose is result.node(PREDICTED):
+                series.SetLineStyle(getattr(series, result.kind.curve))
     return True
 
 

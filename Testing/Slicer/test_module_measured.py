@@ -7,6 +7,7 @@ from pathlib import Path
 import pydicom
 import pytest
 import slicer
+from slicerhost import slicerrt
 
 from DosePredictLib import registry
 from DosePredictLib.core import InputError
@@ -91,6 +92,14 @@ def test_nothing_is_measured_of_a_predicted_dose(findings, planned, measured):
     assert "is a predicted measured dose" in findings(planned=measured.node("predicted"))["stop"]
 
 
+def test_nothing_is_measured_of_an_exported_prediction_that_was_loaded_again(findings, planned, patient, tmp_path: Path):
+    from DosePredictSlicer.dicom_behind import remember_files
+    from DosePredictSlicer.exporter import Exporter
+
+    remember_files(patient.planned, Exporter(planned).to_folder(tmp_path)[:1])
+    assert "is itself a predicted dose" in findings()["stop"]
+
+
 def test_no_plan_is_compared_with_a_predicted_measured_dose(patient, measured):
     from DosePredictSlicer.checks import check, obstacles
     from DosePredictSlicer.patient import Patient
@@ -122,6 +131,7 @@ def test_both_stand_under_the_study_in_folders_of_their_own_and_leave_alone(plan
     measured.remove()
     assert measured.nodes == []
     assert len(planned.nodes) == before
+    assert planned.node("predicted").GetDisplayNode().GetColorNode().GetName().startswith("Dose wash")
 
 
 def test_percent_are_of_the_planned_maximum(measured, patient):
@@ -142,6 +152,19 @@ def test_curves_are_planned_solid_and_measured_dotted(measured):
     ptv = [node.GetColor() for node in series if node.GetYColumnName().startswith("PTV70 ")]
     assert ptv[0] == ptv[1]
     assert "measured dotted" in chart.GetTitle()
+
+
+def test_slicerrt_draws_the_measured_dose_dotted_too(chosen, finished_measured):
+    from DosePredictSlicer import slicer_rt_dvh
+    from DosePredictSlicer.result_import import import_result
+
+    with slicerrt.installed():
+        result = import_result(finished_measured, chosen)
+        chart = slicer_rt_dvh.chart_of(result)
+        series = [chart.GetNthPlotSeriesNode(number) for number in range(chart.GetNumberOfPlotSeriesNodes())]
+        styles = [node.GetLineStyle() for node in series]
+        assert (styles.count(series[0].LineStyleSolid), styles.count(series[0].LineStyleDot)) == (11, 11)
+        result.remove()
 
 
 def test_agreement_is_shown_with_the_limits_of_tg_218_instead_of_goals(measured):
