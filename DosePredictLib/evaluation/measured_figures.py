@@ -6,12 +6,13 @@ import numpy as np
 
 from ..core import DoseGrid, QaCase, Volume
 from .gamma import Gamma
-from .report_figures import Panel, View, blended, box_around, difference_limit, difference_tint, dose_wash
+from .report_figures import Panel, View, blended, box_around, difference_tint, dose_wash
 
 MEASURED_ISODOSES = {
     20: "#51127c", 40: "#8c2981", 60: "#c83e73", 80: "#f1605d", 90: "#fe9f6d", 95: "#fcdfa6",
 }  # % of the planned maximum; from dark to light  # fmt: skip
 DIFFERENCES = "PuOr_r"  # of matplotlib
+LIMIT_PERCENT = 5  # of the planned maximum, at the ends of the scale of differences
 PASSED, FAILED = "#2ba885", "#db1a1a"  # gamma up to 1, and above
 OPACITY = {PASSED: 0.22, FAILED: 0.85}
 
@@ -20,19 +21,20 @@ def view_of(case: QaCase, predicted: DoseGrid, change: Volume, found: Gamma) -> 
     """Predicted measured and planned dose, their difference, and gamma."""
     full_gy = float(case.planned.gray.max())
     wash = dose_wash(full_gy, MEASURED_ISODOSES)
+    tint = difference_tint(limit_gy(case.planned), DIFFERENCES)
     panels = (
         Panel("Predicted measured", predicted, wash, isodoses=True),
         Panel("Planned", case.planned, wash, isodoses=True),
-        Panel("Difference", Volume(np.nan_to_num(change.array), change.grid), difference_tint(limit_gy(change), DIFFERENCES)),
+        Panel("Difference", change, tint),
         Panel("Gamma", Volume(np.nan_to_num(found.volume.array), found.volume.grid), gamma_tint),
     )
     scan = case.ct.grid if case.ct else case.planned.grid
     return View(case.ct, full_gy, panels, box_around(predicted, full_gy, (), scan), colours=MEASURED_ISODOSES)
 
 
-def limit_gy(change: Volume) -> float:
+def limit_gy(planned: DoseGrid) -> float:
     """At the ends of the colour scale of differences."""
-    return difference_limit(change)
+    return LIMIT_PERCENT / 100 * float(planned.gray.max())
 
 
 def gamma_tint(ct: np.ndarray, index: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .measured_figures import limit_gy
+from .measured_figures import LIMIT_PERCENT, limit_gy
 from .measured_report import ACTION_PERCENT, TOLERANCE_PERCENT, MeasuredReport, kind_of, worst_of
 from .report_nouns import GOOD, LOOK, Card, count, number
 from .report_words import card_entries, how_made
@@ -111,8 +111,8 @@ def worst_note(report: MeasuredReport) -> str:
 
 def difference_ends(report: MeasuredReport) -> tuple[str, str]:
     """Of the colour scale, in Gy."""
-    low, high = (number(sign * limit_gy(report.change), sign=True, digits=0) for sign in (-1, 1))
-    return f"{low} Gy", f"{high} Gy"
+    low, high = (number(sign * limit_gy(report.case.planned), sign=True) for sign in (-1, 1))
+    return f"{low} Gy", f"{high} Gy ({LIMIT_PERCENT} % of the maximum)"
 
 
 def gamma_note(report: MeasuredReport) -> str:

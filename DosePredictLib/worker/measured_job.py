@@ -32,6 +32,7 @@ def predict(job: Job, card: dict[str, Any]) -> str:
     job.begin("read")
     patient = read(job, card)
     case = patient.case
+    wanted_grid(case, job.request.grid)  # refused before anything is computed
     job.begin("preprocess")
     rasters = drawn(case, job)
     found = sampled(job, lambda predictor, samples: predict_with(predictor, case, samples, job))
@@ -103,18 +104,24 @@ def check(dose: DoseGrid, planned: DoseGrid) -> None:
         )
 
 
-def on_wanted_grid(dose: DoseGrid, case: QaCase, wanted: str) -> DoseGrid:
-    """``wanted``: "dose" (the planned dose's grid, on which it was predicted), "ct", or a voxel size in mm."""
+def wanted_grid(case: QaCase, wanted: str) -> Grid:
+    """``wanted``: "dose" (the planned dose's grid, on which the network's answer comes), "ct", or a voxel size in mm."""
+    if wanted == "dose":
+        return case.planned.grid
+    if wanted != "ct":
+        return case.planned.grid.resampled((float(wanted),) * 3)
+    if case.ct is None:
+        raise InputError("There is no CT whose grid the dose could have; leave --grid out for that of the planned dose.")
+    return case.ct.grid
+
+
+def on_grid(dose: DoseGrid, planned: DoseGrid, grid: Grid) -> DoseGrid:
+    """Dose where a dose is planned."""
     from ..inference.export import to_grid
     from ..preprocessing.resample import resample
 
-    if wanted == "dose":
-        return dose
-    if wanted == "ct" and case.ct is None:
-        raise InputError("There is no CT whose grid the dose could have; leave --grid out for that of the planned dose.")
-    grid: Grid = case.ct.grid if wanted == "ct" and case.ct else dose.grid.resampled((float(wanted),) * 3)
-    planned = Volume((case.planned.gray > 0).astype(np.float32), case.planned.grid)
-    return to_grid(dose, grid, resample(planned, grid, outside=0.0, antialias=False) >= 0.5)
+    somewhere = Volume((planned.gray > 0).astype(np.float32), planned.grid)
+    return to_grid(dose, grid, resample(somewhere, grid, outside=0.0, antialias=False) >= 0.5)
 
 
 def write_dose(job: Job, patient: DicomQaCase, header: Dataset, found: Sampled, rasters: Rasters, card: dict[str, Any]) -> None:
@@ -123,7 +130,7 @@ def write_dose(job: Job, patient: DicomQaCase, header: Dataset, found: Sampled, 
     from .histograms import dvh_curves
     from .job import provenance_of
 
-    dose = on_wanted_grid(found.prediction.dose, patient.case, job.request.grid)
+    dose = on_grid(found.prediction.dose, patient.case.planned, wanted_grid(patient.case, job.request.grid))
     export = Export(
         ct_header=header,
         provenance=provenance_of(card, trained_on="SIMULATED measurements" if is_simulated(card) else ""),
