@@ -24,7 +24,8 @@ for folder in (HOME, HERE):
         sys.path.append(folder)
 
 HELP = """
-Predicts the dose of a radiotherapy plan from CT, structures and prescription with diffusion models.
+Predicts the dose of a radiotherapy plan from CT, structures and prescription with diffusion models; other models predict from
+a planned dose what would be measured of it.
 <p><b>Research software, not a medical device. A predicted dose was not calculated for any beam and must not be used
 to treat anyone.</b></p>
 """

@@ -217,6 +217,17 @@ def test_export_says_that_it_is_a_measured_dose_and_refers_to_the_planned_one(me
     assert other.SeriesNumber != written.SeriesNumber
 
 
+def test_export_may_refer_to_the_plan_that_the_planned_dose_refers_to(measured, patient, tmp_path: Path):
+    from DosePredictSlicer.dicom_behind import files_behind
+    from DosePredictSlicer.exporter import Exporter
+
+    patient.structures.RemoveAttribute("DosePredict.PlanFile")
+    (written,) = Exporter(measured, "plan").to_folder(tmp_path)
+    doses = [pydicom.dcmread(file, stop_before_pixels=True) for file in (written, files_behind(patient.planned)[0])]
+    plans = {dose.ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID for dose in doses}
+    assert len(plans) == 1
+
+
 def test_export_without_dicom_says_what_to_load(measured, patient):
     from DosePredictSlicer.exporter import Exporter
 
