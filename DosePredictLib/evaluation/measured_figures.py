@@ -9,11 +9,11 @@ from .gamma import Gamma
 from .report_figures import Panel, View, blended, box_around, difference_tint, dose_wash
 
 MEASURED_ISODOSES = {
-    20: "#51127c", 40: "#8c2981", 60: "#c83e73", 80: "#f1605d", 90: "#fe9f6d", 95: "#fcdfa6",
-}  # % of the planned maximum; from dark to light  # fmt: skip
-DIFFERENCES = "PuOr_r"  # of matplotlib
+    20: "#00545c", 40: "#007375", 60: "#1a9e8c", 80: "#73cca6", 90: "#adebbf", 95: "#d9f7d1",
+}  # % of the planned maximum; one hue, from dark to light, as in the module for 3D Slicer  # fmt: skip
+DIFFERENCES = "PRGn"  # of matplotlib: violet where less is predicted than planned, green where more
 LIMIT_PERCENT = 5  # of the planned maximum, at the ends of the scale of differences
-PASSED, FAILED = "#2ba885", "#db1a1a"  # gamma up to 1, and above
+PASSED, FAILED = "#fff299", "#db1a1a"  # gamma up to 1, and above
 OPACITY = {PASSED: 0.22, FAILED: 0.85}
 
 
@@ -38,7 +38,7 @@ def limit_gy(planned: DoseGrid) -> float:
 
 
 def gamma_tint(ct: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """RGB of the CT, green where gamma passes and red where it fails; plain where it was not evaluated."""
+    """RGB of the CT, yellow where gamma passes and red where it fails; plain where it was not evaluated."""
     from matplotlib.colors import to_rgba
 
     colours = np.zeros((*index.shape, 4))

@@ -40,7 +40,7 @@ def _pictures(sheets: Sheets, report: MeasuredReport) -> None:
     sheets.heading("Predicted measured and planned dose")
     sheets.paragraph(words.planes_note(report))
     sheets.colours([(colour, f"{p} % ({p / 100 * highest:.1f} Gy)") for p, colour in MEASURED_ISODOSES.items()])
-    sheets.paragraph(f"Difference: violet {low} to orange {high}. Gamma: green up to 1, red above.")
+    sheets.paragraph(f"Difference: violet {low} to green {high}. Gamma: yellow up to 1, red above.")
     planes(sheets, report.pictures)
     sheets.page()
     sheets.heading(words.worst_note(report), small=True)

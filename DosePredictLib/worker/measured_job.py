@@ -148,7 +148,7 @@ def plan_header(dose: Dataset) -> Dataset | None:
     from pydicom.dataset import Dataset
 
     plans = dose.get("ReferencedRTPlanSequence") or []
-    if len(plans) != 1:
+    if len(plans) != 1 or not plans[0].get("ReferencedSOPClassUID") or not plans[0].get("ReferencedSOPInstanceUID"):
         return None
     header = Dataset()
     header.SOPClassUID, header.SOPInstanceUID = plans[0].ReferencedSOPClassUID, plans[0].ReferencedSOPInstanceUID
