@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-import tiny_measured
+import tiny_model
 
 from DosePredictLib.cli.main import main
 
@@ -19,7 +19,7 @@ FACTORS = {"plan_1": 0.98, "plan_2": 0.96, "plan_3": 0.95}  # measured / planned
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "models"
     folder.mkdir()
-    tiny_measured.install(folder)
+    tiny_model.install_measured(folder)
     monkeypatch.setenv("DOSEPREDICT_MODELS", str(folder))
     return folder
 
@@ -44,11 +44,22 @@ def pairs(tmp_path: Path, phantom_folder: Path) -> Path:
 
 
 def test_the_planned_dose_itself_is_scored_beside_the_model(pairs, tmp_path, capsys) -> None:
-    words = ["--model", "tiny_a", "--steps", "4", "--corrections", "0", "--noise", "0.05", "--json", str(tmp_path / "out.json")]
+    words = [
+        "--model",
+        "tiny_measured",
+        "--steps",
+        "4",
+        "--corrections",
+        "0",
+        "--noise",
+        "0.01",
+        "--json",
+        str(tmp_path / "out.json"),
+    ]
     assert main(["benchmark", "measured", "--data", str(pairs), *words]) == 0
     result = json.loads((tmp_path / "out.json").read_text())
     assert result["pairs"] == {"measured": 3, "simulated": 0} and result["simulation"] is None
-    asked = {"steps": 4, "corrections": 0, "initial_noise": 0.05, "samples": 1, "seed": 0, "device": "cpu"}
+    asked = {"steps": 4, "corrections": 0, "initial_noise": 0.01, "samples": 1, "seed": 0, "device": "cpu"}
     assert result["request"] == asked
     gray = pydicom.dcmread(pairs / "plan_1" / "planned.dcm").pixel_array.astype(float)
     share = gray[gray > 0.01 * gray.max()] / gray.max()
@@ -74,8 +85,8 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--model", "tiny_a", "--noise", "5"], "initial noise 5"),
-        (["--model", "tiny_a", "--corrections", "-1"], "corrector steps"),
+        (["--model", "tiny_measured", "--noise", "5"], "initial noise 5"),
+        (["--model", "tiny_measured", "--corrections", "-1"], "corrector steps"),
         (["--model", "dosediff"], "predicts no measured dose"),
     ],
 )
@@ -85,9 +96,9 @@ def test_settings_that_cannot_be_are_refused(words, said, pairs, capsys) -> None
 
 def test_measurements_are_simulated_only_as_the_card_says(models, pairs, tmp_path, capsys) -> None:
     (pairs / "plan_2" / "measured.dcm").unlink()
-    card = json.loads((models / "tiny_a" / "model.json").read_text())
+    card = json.loads((models / "tiny_measured" / "model.json").read_text())
     for recorded, said in ((None, "does not say how to simulate"), ({"magic_percent": 3}, "magic_percent")):
         pairs_of_card = {"measured": 3, "simulated": 0} | ({"simulation": recorded} if recorded else {})
-        (models / "tiny_a" / "model.json").write_text(json.dumps(card | {"pairs": pairs_of_card}))
-        assert said in refused(["--data", str(pairs), "--model", "tiny_a"], capsys)
-    assert "holds no cases" in refused(["--data", str(pairs / "plan_1"), "--model", "tiny_a"], capsys)
+        (models / "tiny_measured" / "model.json").write_text(json.dumps(card | {"pairs": pairs_of_card}))
+        assert said in refused(["--data", str(pairs), "--model", "tiny_measured"], capsys)
+    assert "holds no cases" in refused(["--data", str(pairs / "plan_1"), "--model", "tiny_measured"], capsys)

@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-import tiny_measured
+import tiny_model
 from pydicom.uid import generate_uid
 
 from DosePredictLib.cli.main import main
@@ -23,7 +23,7 @@ NOTICE = "PREDICTED MEASURED DOSE - NOT FOR TREATMENT"
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    tiny_measured.install(folder)
+    tiny_model.install_measured(folder)
     return folder
 
 
@@ -48,7 +48,7 @@ def plan(phantom_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def predict(case: Path, out: Path, *words: str, model: str = "tiny_a") -> int:
+def predict(case: Path, out: Path, *words: str, model: str = "tiny_measured") -> int:
     return main(["predict", str(case), "--out", str(out), "--model", model, "--progress", "none", *words])
 
 
@@ -81,10 +81,10 @@ def test_with_structures_samples_and_a_named_reference_the_report_says_how_the_p
     case, out = tmp_path / "case", tmp_path / "out"
     shutil.copytree(plan, case)
     reference = shutil.move(case / "RD.dcm", tmp_path / "TPS.dcm")
-    words = f"--reference {reference} --samples 2 --steps 6 --seed 7 --grid ct --anonymise --pdf".split()
-    assert predict(case, out, *words, model="tiny_b") == 0
+    words = f"--reference {reference} --samples 2 --steps 3 --seed 7 --grid ct --anonymise --pdf".split()
+    assert predict(case, out, *words, model="tiny_measured_b") == 0
     report = json.loads((out / "report.json").read_text())
-    assert report["request"] == {"steps": 6, "samples": 2, "seed": 7, "device": "cpu"}
+    assert report["request"] == {"steps": 3, "samples": 2, "seed": 7, "device": "cpu"}
     found = report["gamma"]
     assert (found["dose_percent"], found["distance_mm"], found["threshold_percent"], found["local"]) == (3, 2, 10, False)
     assert (found["tolerance_percent"], found["action_percent"]) == (95, 90) and found["verdict"] == "within tolerance"
@@ -134,7 +134,7 @@ def test_a_dose_nothing_could_be_measured_of_is_refused_in_one_sentence_and_noth
     dose = pydicom.dcmread(case / "RD.dcm")
     change(dose)
     dose.save_as(case / "RD.dcm")
-    assert_refused(said, case, tmp_path, capsys, model="tiny_b")
+    assert_refused(said, case, tmp_path, capsys, model="tiny_measured_b")
 
 
 def test_without_a_planned_dose_there_is_nothing_to_predict_from(plan, tmp_path, capsys) -> None:
@@ -145,10 +145,10 @@ def test_without_a_planned_dose_there_is_nothing_to_predict_from(plan, tmp_path,
 
 
 def test_a_model_that_looks_at_the_ct_needs_one(plan, tmp_path, capsys) -> None:
-    assert_refused("add the planning CT", plan / "RD.dcm", tmp_path, capsys, model="tiny_b")
+    assert_refused("add the planning CT", plan / "RD.dcm", tmp_path, capsys, model="tiny_measured_b")
 
 
-def assert_refused(said: str, case: Path, folder: Path, capsys: pytest.CaptureFixture[str], model: str = "tiny_a") -> None:
+def assert_refused(said: str, case: Path, folder: Path, capsys: pytest.CaptureFixture[str], model: str = "tiny_measured") -> None:
     assert predict(case, folder / "out", model=model) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert said in line and line.endswith(".") and not (folder / "out").exists()
