@@ -85,8 +85,13 @@ def missed_by(goal: Goal, gray: Tensor, prescribed_gy: float, voxel_cc: float, s
     """How far the doses (n,) of a structure's voxels are beyond the limit, as a share of it, or of the structure for a volume."""
     value = soft_metric(goal.metric, gray, prescribed_gy=prescribed_gy, voxel_cc=voxel_cc, softness_gy=softness_gy)
     beyond = value - goal.at_most if goal.at_most is not None else (goal.at_least or 0.0) - value
+    return beyond / scale_of(goal)
+
+
+def scale_of(goal: Goal) -> float:
+    """What a miss is counted in: the limit, or the whole structure (100 %) for a volume."""
     is_share = goal.metric.kind in ("volume", "coverage") and goal.metric.unit == "%"
-    return beyond / (100.0 if is_share else max(goal.at_most or goal.at_least or 0.0, 1.0))
+    return 100.0 if is_share else max(goal.at_most or goal.at_least or 0.0, 1.0)
 
 
 def soft_metric(metric: Metric, gray: Tensor, *, prescribed_gy: float, voxel_cc: float, softness_gy: float) -> Tensor:
