@@ -44,18 +44,7 @@ def pairs(tmp_path: Path, phantom_folder: Path) -> Path:
 
 
 def test_the_planned_dose_itself_is_scored_beside_the_model(pairs, tmp_path, capsys) -> None:
-    words = [
-        "--model",
-        "tiny_measured",
-        "--steps",
-        "4",
-        "--corrections",
-        "0",
-        "--noise",
-        "0.01",
-        "--json",
-        str(tmp_path / "out.json"),
-    ]
+    words = f"--model tiny_measured --steps 4 --corrections 0 --noise 0.01 --json {tmp_path / 'out.json'}".split()
     assert main(["benchmark", "measured", "--data", str(pairs), *words]) == 0
     result = json.loads((tmp_path / "out.json").read_text())
     assert result["pairs"] == {"measured": 3, "simulated": 0} and result["simulation"] is None
