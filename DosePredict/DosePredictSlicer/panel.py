@@ -159,11 +159,10 @@ class Panel:
             self._run.show_notice(str(error))
 
     def _model_info(self) -> registry.ModelInfo:
-        """The chosen model; the first one where that is no longer installed."""
-        installed = {model.id: model for model in registry.available()}
-        if self.parameters.model not in installed:
-            self.parameters.model = next(iter(installed))
-        return installed[self.parameters.model]
+        """The chosen model; the default one where that is no longer installed."""
+        if self.parameters.model not in {model.id for model in registry.available()}:
+            self.parameters.model = registry.DEFAULT_MODEL
+        return registry.find(self.parameters.model)
 
     def _settings(self) -> Settings:
         """As chosen; what has no effect on the model is left at its usual value."""

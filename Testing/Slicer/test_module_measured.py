@@ -238,6 +238,16 @@ def test_export_without_dicom_says_what_to_load(measured, patient):
         Exporter(measured).announce()
 
 
+def test_the_logic_predicts_one_from_planned_dose_and_ct(patient, worker, untrained):
+    from DosePredict import DosePredictLogic
+
+    result = DosePredictLogic().predict(patient.ct, planned=patient.planned, model="tiny_measured_b")
+    dose, planned = (slicer.util.arrayFromVolume(node) for node in (result.node("predicted"), patient.planned))
+    assert dose.shape == planned.shape
+    assert 0 < abs(dose - planned).max() < 0.1 * planned.max()
+    assert result.report["dose_kind"] == "measured"
+
+
 def test_a_saved_scene_knows_the_kind(measured, tmp_path: Path):
     from DosePredictSlicer.kinds import MEASURED
     from DosePredictSlicer.result import Result

@@ -251,6 +251,12 @@ def test_the_chosen_model_says_what_it_predicts_its_score_and_whether_its_weight
     assert "not those of the card" in panel.ui.modelLabel.text
 
 
+def test_a_model_that_is_no_longer_installed_gives_way_to_the_default_one(panel):
+    panel.parameters.model = "gone"
+    panel.refresh()
+    assert panel.ui.modelComboBox.currentData == "resdose"
+
+
 def test_settings_without_effect_are_off_and_say_why(panel):
     panel.parameters.model = "resdose"
     panel.refresh()
