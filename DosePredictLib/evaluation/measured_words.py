@@ -15,10 +15,6 @@ NO_MEASUREMENT = (
     "This is no measurement. A neural network estimated from the planned dose what a measurement-based reconstruction would show."
     " It must not replace pre-treatment verification, nor be used to approve, reject or change a treatment."
 )
-LEARNED = (
-    "The model has learned from simulated measurements and has seen no measured dose: the differences shown here are those of the"
-    " simulation, not of any machine, beam model or detector."
-)
 
 
 def title(report: MeasuredReport) -> str:
@@ -31,7 +27,14 @@ def subtitle(report: MeasuredReport) -> str:
 
 
 def warning(report: MeasuredReport) -> str:
-    return f"{NO_MEASUREMENT} {LEARNED}" if report.simulated else NO_MEASUREMENT
+    if not report.simulated:
+        return NO_MEASUREMENT
+    pairs = report.model["pairs"]
+    total = pairs["simulated"] + pairs.get("measured", 0)
+    return (
+        f"{NO_MEASUREMENT} The model has learned from simulated measurements ({pairs['simulated']} of {total} pairs): the"
+        " differences shown here are those of the simulation, not of any machine, beam model or detector."
+    )
 
 
 def cards(report: MeasuredReport) -> tuple[Card, ...]:

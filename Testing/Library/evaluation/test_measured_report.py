@@ -79,7 +79,7 @@ def test_every_page_says_what_it_is_and_whether_measurements_were_simulated(card
     write_measured_report(report(0.99, card=card, occupancies=core()), tmp_path, pdf=True)
     page = unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "<h1>Predicted measured dose" in page and "This is no measurement" in page
-    assert ("learned from simulated measurements and has seen no measured dose" in page) is simulated
+    assert ("learned from simulated measurements (200 of 200 pairs)" in page) is simulated
     assert ("(simulated measurements)</h1>" in page) is simulated
     assert "Predicted dose" not in page and "Clinical goals" not in page and "rescription" not in page
     content = json.loads((tmp_path / "report.json").read_text())
