@@ -35,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--prescription", nargs="+", action="extend", default=[], metavar="ROI=GY", help="whole course in Gy, e.g. PTV70=70"
     )
     add_choose(parser)
+    parser.add_argument("--technique", metavar="NAME", help="for a model that learned several: IMRT, VMAT, ...")
+    parser.add_argument("--site", metavar="NAME", help="for a model that learned several: Head and neck, ...")
     parser.add_argument(
         "--reference", type=Path, metavar="RTDOSE", help="planned dose: to compare with, or, by a model of "
         "measured dose, to predict from",
@@ -73,6 +75,7 @@ def request_of(options: argparse.Namespace) -> Request:
         names=structure_names(options.structures),
         prescription=prescriptions(options.prescription),
         choose=choices(options.choose),
+        treatment={what: named for what in ("technique", "site") if (named := getattr(options, what))},
         reference=existing(options.reference) if options.reference else None,
         steps=options.steps,
         samples=options.samples,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -94,7 +94,7 @@ class Predictor:
         sampled = self._samples(sample, steps or self.default_steps, seeds_of(seed, samples), on_step)
         gray = [self._gray(sample, given, case) for sample in sampled]
         mean = np.asarray(np.mean(gray, axis=0, dtype=np.float64), np.float32)
-        warnings = (*missing_warnings(given), *self._settings_without_effect(steps, samples))
+        warnings = (*missing_warnings(given), *self._settings_without_effect(steps, samples, treatment))
         dose, estimate = DoseGrid(mean, given.grid), self._estimate(given, case)
         if len(gray) == 1:
             return Prediction(dose, None, warnings, estimate=estimate)
@@ -126,10 +126,11 @@ class Predictor:
             return partial(sample_volume, self.network, diffusion, channels, context, half=half)
         return partial(sample_slices, self.network, diffusion, channels.transpose(0, 1).contiguous(), half=half)
 
-    def _settings_without_effect(self, steps: int | None, samples: int) -> list[str]:
-        if self.knows_chance or (samples == 1 and steps in (None, 1)):
-            return []
-        return [f"The model {self.card['id']} answers in one step and without chance; steps and samples have no effect on it."]
+    def _settings_without_effect(self, steps: int | None, samples: int, treatment: Mapping[str, str]) -> Iterator[str]:
+        if not (self.knows_chance or (samples == 1 and steps in (None, 1))):
+            yield f"The model {self.card['id']} answers in one step and without chance; steps and samples have no effect on it."
+        if treatment and not isinstance(self.network, ADDiffDose):
+            yield f"The model {self.card['id']} asks for no technique or site; they have no effect on it."
 
     def _estimate(self, given: Conditions, case: Case) -> DoseGrid | None:
         if not (isinstance(self.network, DiffDP) and self.network.guided):

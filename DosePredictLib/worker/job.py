@@ -138,7 +138,7 @@ def sample(case: Case, job: Job) -> Sampled:
     return sampled(
         job,
         lambda predictor, samples: predictor.predict(
-            case, steps=request.steps, samples=samples, seed=request.seed, on_step=job.step
+            case, steps=request.steps, samples=samples, seed=request.seed, treatment=request.treatment, on_step=job.step
         ),
     )
 

@@ -46,7 +46,8 @@ class Request:
 
     paths: the patient's files and folders; relative ones lie in the job folder.
     names: the model's structure name -> ROI name; prescription: ROI name -> Gy of the whole course.
-    choose: which of several series, plans or doses to take. steps: None takes the model's own number.
+    choose: which of several series, plans or doses to take. treatment: "technique" and "site", for a model that learned several.
+    steps: None takes the model's own number.
     grid: "ct", "dose" or a voxel size in mm. anonymise: a report that does not say whose it is. pdf: the report also as PDF.
     parent: process that the worker must not outlive; host: the computer it runs on.
     """
@@ -57,6 +58,7 @@ class Request:
     names: dict[str, str] = field(default_factory=dict)
     prescription: dict[str, float] = field(default_factory=dict)
     choose: dict[str, str] = field(default_factory=dict)
+    treatment: dict[str, str] = field(default_factory=dict)
     reference: str | None = None
     steps: int | None = None
     samples: int = 1
