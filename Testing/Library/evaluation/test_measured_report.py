@@ -91,11 +91,13 @@ def test_every_page_says_what_it_is_and_whether_measurements_were_simulated(card
 
 
 def test_an_anonymous_report_hides_names_in_structures_too(tmp_path: Path):
-    occupancies = {"Core of Doe": core()["Core"]}
-    identity = {"Patient": "Jane Doe"}
-    found = report(0.99, occupancies=occupancies, identity=identity, secrets={"Doe"}, notes=["The planned dose is Doe.dcm."])
+    occupancies = {"Core of Doeringer": core()["Core"]}
+    identity = {"Patient": "Jane Doeringer"}
+    found = report(
+        0.99, occupancies=occupancies, identity=identity, secrets={"Doeringer"}, notes=["The planned dose is Doeringer.dcm."]
+    )
     write_measured_report(found, tmp_path)
-    assert all("Doe" not in path.read_text() for path in tmp_path.glob("*.[hjc]*"))
+    assert all("Doeringer" not in path.read_text() for path in tmp_path.glob("*.[hjc]*"))
 
 
 def test_its_colours_are_not_those_of_a_predicted_plan_dose():
