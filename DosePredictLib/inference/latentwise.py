@@ -66,13 +66,12 @@ def _place(what: str, known: Sequence[str], treatment: Mapping[str, str]) -> int
 def denoiser(network: ADDiffDose, diffusion: GaussianDiffusion, given: Tensor, context: Context) -> Denoise:
     """The estimate of z_0; what the network sees of the patient is encoded once."""
     pieces = pieces_of(given.shape[2:], network.patch, network.overlap)
-    encoded = [network.encode(given[(..., *piece)], context) for piece in pieces]
+    encoded = [network.encode(cut(given, piece), context) for piece in pieces]
     latent_pieces = [_shortened(piece) for piece in pieces]
 
     def denoise(z: Tensor, t: Tensor) -> Tensor:
-        found = [
-            _clean(network, diffusion, z[(..., *piece)], t, seen) for piece, seen in zip(latent_pieces, encoded, strict=True)
-        ]
+        parts = zip(latent_pieces, encoded, strict=True)
+        found = [_clean(network, diffusion, cut(z, piece), t, seen) for piece, seen in parts]
         return merged(found, latent_pieces, z.shape[2:], network.overlap // FACTOR)
 
     return denoise
@@ -80,6 +79,12 @@ def denoiser(network: ADDiffDose, diffusion: GaussianDiffusion, given: Tensor, c
 
 def _clean(network: ADDiffDose, diffusion: GaussianDiffusion, z: Tensor, t: Tensor, seen: Encoded) -> Tensor:
     return diffusion.clean(network(z, diffusion.told(t), seen).float(), z, t)
+
+
+def cut(volume: Tensor, piece: Piece) -> Tensor:
+    """The piece of (..., k, j, i), not a copy."""
+    k, j, i = piece
+    return volume[..., k, j, i]
 
 
 def pieces_of(shape: Sequence[int], patch: Sequence[int], overlap: int) -> list[Piece]:
@@ -94,7 +99,7 @@ def merged(found: Sequence[Tensor], pieces: Sequence[Piece], shape: Sequence[int
     total, weights = found[0].new_zeros((*found[0].shape[:-3], *shape)), found[0].new_zeros(tuple(shape))
     for values, piece in zip(found, pieces, strict=True):
         weight = _decaying(values.shape[-3:], overlap).to(values)
-        total[(..., *piece)] += weight * values
+        cut(total, piece).add_(weight * values)
         weights[piece] += weight
     return total / weights
 

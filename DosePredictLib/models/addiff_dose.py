@@ -159,6 +159,9 @@ class ADDiffDose(nn.Module):
     Sides of a volume, and of a patch, are multiples of ``self.multiple``. Raises ValueError for a patch that is not.
     """
 
+    center: Tensor
+    scale: Tensor
+
     def __init__(
         self,
         *,

@@ -19,6 +19,7 @@ from ..preprocessing.intensity import dose_to_unit
 from ..preprocessing.resample import resample
 
 TREATMENT = "treatment.json"
+HIGHEST_GY = openkbp.TARGET_GY["PTV70"]
 CACHE = "cache"  # folder beside the checkpoints
 CACHE_FORMAT = 4  # raise it whenever the same recipe would give other channels
 
@@ -35,7 +36,7 @@ class Patient:
     channels: np.ndarray
     dose: np.ndarray
     counts: np.ndarray
-    highest_gy: float = openkbp.TARGET_GY["PTV70"]
+    highest_gy: float = HIGHEST_GY
     treatment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -112,8 +113,8 @@ def kept(file: Path, name: str, prepare: Callable[[], Patient]) -> Patient:
         np.savez(part, channels=patient.channels, dose=patient.dose, counts=patient.counts, highest_gy=patient.highest_gy)
         part.replace(file)
     with np.load(file) as stored:
-        prescribed = {"highest_gy": float(stored["highest_gy"])} if "highest_gy" in stored else {}
-        return Patient(name, stored["channels"], stored["dose"], stored["counts"], **prescribed)
+        highest_gy = float(stored.get("highest_gy", HIGHEST_GY))  # younger than the format
+        return Patient(name, stored["channels"], stored["dose"], stored["counts"], highest_gy)
 
 
 def recipe_key(recipe: Recipe) -> str:

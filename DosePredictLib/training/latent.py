@@ -70,7 +70,7 @@ class AutoencodedDose(Patchwise):
         alpha = self.plan.training.mixup
         if not alpha:
             return dose, counts
-        share, other = rng.beta(alpha, alpha), self.patients[rng.integers(len(self.patients))]
+        share, other = rng.beta(alpha, alpha), self.patients[int(rng.integers(len(self.patients)))]
         _, second, also = self._changed(other, rng)
         second, also = centred(second, dose.shape, EMPTY), centred(also, dose.shape, 0.0)
         return share * dose + (1 - share) * second, torch.maximum(counts, also)

@@ -2,8 +2,8 @@
 
     python Testing/Benchmarks/autoencoder.py --data OPENKBP --model FOLDER [--learn 24] [--limit N]
 
-Mean |dose error| in Gy where dose may be, of patients that neither has learned from. FOLDER is a model as a training run leaves it,
-or one of Resources/Models. The components are those of ``--learn`` training patients.
+Mean |dose error| in Gy where dose may be, of patients that neither has learned from. FOLDER is a model as a training run leaves
+it, or one of Resources/Models. The components are those of ``--learn`` training patients.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import torch
 
 from DosePredictLib.core import ModelError, Recipe
 from DosePredictLib.diffusion.gaussian import GaussianDiffusion
-from DosePredictLib.inference.latentwise import context_of, denoiser, merged, pieces_of, sample_volume
+from DosePredictLib.inference.latentwise import context_of, cut, denoiser, merged, pieces_of, sample_volume
 from DosePredictLib.inference.predictor import Predictor
 from DosePredictLib.inference.weights import diffusion_of
 from DosePredictLib.models import build
@@ -103,7 +103,7 @@ def test_pieces_cover_a_volume_and_merge_to_what_they_were_cut_from(shape, overl
     volume = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
     pieces = pieces_of(shape, (32, 32, 32), overlap)
     assert all(part.stop - part.start <= 32 for piece in pieces for part in piece)
-    torch.testing.assert_close(merged([volume[(..., *piece)] for piece in pieces], pieces, shape, overlap), volume)
+    torch.testing.assert_close(merged([cut(volume, piece) for piece in pieces], pieces, shape, overlap), volume)
 
 
 def test_two_pieces_that_disagree_meet_in_a_straight_line() -> None:
