@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from DosePredictLib.cli import predict
 from DosePredictLib.core import ModelError, Recipe
 from DosePredictLib.diffusion.gaussian import GaussianDiffusion
 from DosePredictLib.inference.latentwise import context_of, cut, denoiser, merged, pieces_of, sample_volume
@@ -152,3 +154,24 @@ def test_a_patient_larger_than_the_patch_is_predicted_everywhere(phantom_case) -
     patched = replace(RECIPE, network={**RECIPE.network, "patch": (16, 16, 32), "overlap": 8})
     found = Predictor(network_of(patched), patched, {}, torch.device("cpu")).predict(phantom_case, treatment=IMRT)
     assert np.isfinite(found.dose.gray).all()
+
+
+def test_technique_and_site_of_the_command_line_reach_the_prediction(tmp_path) -> None:
+    parser = argparse.ArgumentParser()
+    predict.add_arguments(parser)
+    asked = parser.parse_args([str(tmp_path), "--out", "result", "--technique", "VMAT", "--site", "Lung"])
+    assert predict.request_of(asked).treatment == {"technique": "VMAT", "site": "Lung"}
+    assert predict.request_of(parser.parse_args([str(tmp_path), "--out", "result"])).treatment == {}
+
+
+def test_a_model_that_learned_no_techniques_says_that_naming_one_changes_nothing(phantom_case) -> None:
+    recipe = Recipe(
+        model="unet",
+        network={"channels": 12, "widths": (8, 8)},
+        volumetric=True,
+        spacing_mm=(8.0, 8.0, 6.0),
+        dose_range=(0.0, 2.0),
+    )
+    baseline = Predictor(build("unet", recipe.network).eval(), recipe, {"id": "unet"}, torch.device("cpu"))
+    warnings = baseline.predict(phantom_case, treatment=IMRT).warnings
+    assert any("asks for no technique or site" in warning for warning in warnings)
