@@ -37,7 +37,9 @@ def predictor(tmp_path: Path) -> Predictor:
 
 def test_an_untrained_model_stays_near_the_planned_dose_and_reports_progress(predictor, phantom_case):
     planned, seen = phantom_case.reference, []
-    found = predict_measured(predictor, planned, phantom_case.ct, seed=3, on_step=lambda done, count: seen.append((done, count))).dose
+    found = predict_measured(
+        predictor, planned, phantom_case.ct, seed=3, on_step=lambda done, count: seen.append((done, count))
+    ).dose
     high = planned.gray > 0.5 * planned.gray.max()
     share = (found.gray - planned.gray)[high] / planned.gray.max()
     assert found.grid == planned.grid and not found.gray[planned.gray == 0].any()
