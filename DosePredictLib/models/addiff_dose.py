@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import TimeEmbedding
+from .blocks import Doubling3d, Halving3d, TimeEmbedding
 from .volume_unet import Block
 
 FACTOR = 4  # voxels to a side of a latent voxel
@@ -128,10 +128,10 @@ class LatentUNet(nn.Module):
         super().__init__()
         self.first = nn.Conv3d(inputs, widths[0], 1)
         self.down = nn.ModuleList(Block(width, width, time_width) for width in widths)
-        self.shrink = nn.ModuleList(nn.Conv3d(upper, lower, 2, stride=2) for upper, lower in pairwise(widths))
+        self.shrink = nn.ModuleList(Halving3d(upper, lower, 2, stride=2) for upper, lower in pairwise(widths))
         self.attend = nn.ModuleList(Attention(width, context_width, heads) for width in widths[1:])
         self.middle = Block(widths[-1], widths[-1], time_width)
-        self.enlarge = nn.ModuleList(nn.ConvTranspose3d(lower, upper, 2, stride=2) for upper, lower in pairwise(widths))
+        self.enlarge = nn.ModuleList(Doubling3d(lower, upper, 2, stride=2) for upper, lower in pairwise(widths))
         self.up = nn.ModuleList(Block(2 * width, width, time_width) for width in widths[:-1])
         self.answer = nn.Conv3d(widths[0], outputs, 1)
         nn.init.zeros_(self.answer.weight)

@@ -29,10 +29,17 @@ class Halving2d(nn.Conv2d):
 
 
 class Halving3d(nn.Conv3d):
-    """The same in three dimensions."""
+    """The same in three dimensions, of side 2 or 3."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(F.pad(x, (0, 2)))[..., :1] if x.shape[-1] == 2 else super().forward(x)
+
+
+class Doubling3d(nn.ConvTranspose3d):
+    """A transposed 2x2x2 convolution of stride 2 that never begins with one column, where its gradient has the same fault."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        return super().forward(F.pad(x, (0, 1)))[..., :2] if x.shape[-1] == 1 else super().forward(x)
 
 
 def zeroed(module: nn.Conv2d) -> nn.Conv2d:

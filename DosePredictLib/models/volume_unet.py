@@ -8,6 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from .blocks import Doubling3d, Halving3d
+
 
 class Block(nn.Module):
     """Two 3x3x3 convolutions with group normalisation around a shortcut; ``time`` shifts and scales between them (AdaGN)."""
@@ -46,9 +48,9 @@ class VolumeUNet(nn.Module):
         self.enlarge = nn.ModuleList()
         self.up = nn.ModuleList()
         for upper, lower in pairwise(widths):
-            self.shrink.append(nn.Conv3d(upper, lower, 2, stride=2))
+            self.shrink.append(Halving3d(upper, lower, 2, stride=2))
             self.down.append(Block(lower, lower, time_width))
-            self.enlarge.append(nn.ConvTranspose3d(lower, upper, 2, stride=2))
+            self.enlarge.append(Doubling3d(lower, upper, 2, stride=2))
             self.up.append(Block(2 * upper, upper, time_width))
         self.dropout = nn.Dropout3d(dropout)
         self.answer = nn.ConvTranspose3d(widths[0], outputs, 2, stride=2)
