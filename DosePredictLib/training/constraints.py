@@ -71,9 +71,10 @@ def penalty(
         inside = (given[constraint.channel] > 0) & (counts > 0.5)
         if not inside.any():
             continue
-        prescribed = float(given[1][inside].max()) * highest_gy or highest_gy
+        share = float(given[1][inside].max()) if constraint.goal.structure == EACH_TARGET else 1.0
         miss, planned_miss = (
-            missed_by(constraint.goal, dose[inside], prescribed, voxel_cc, settings.softness_gy) for dose in (gray, planned)
+            missed_by(constraint.goal, dose[inside], share * highest_gy, voxel_cc, settings.softness_gy)
+            for dose in (gray, planned)
         )
         if settings.only_where_met and planned_miss > 0:
             continue

@@ -92,6 +92,11 @@ def test_a_miss_counts_squared_by_its_priority_at_the_targets_own_prescription()
     assert float(found) == pytest.approx(0.1**2 + 0.2**2 / 2, rel=1e-4)
 
 
+def test_an_organ_is_judged_at_the_highest_prescription() -> None:
+    goal = Goal("Organ", Metric.parse("Mean[%]"), at_most=50.0, priority=1)
+    assert float(judged(doses(63.0, 42.0), doses(63.0, 20.0), goal)) == pytest.approx((60 / 50 - 1) ** 2, rel=1e-4)
+
+
 def test_what_is_met_costs_nothing() -> None:
     assert float(judged(doses(63.0, 24.9), doses(63.0, 20.0), COVERED, SPARED)) == 0
 
