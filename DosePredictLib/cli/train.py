@@ -1,4 +1,4 @@
-"""``dosepredict train RECIPE.toml --data DIR --out DIR [--resume]``; also under ``torchrun -m DosePredictLib train ...``."""
+"""``dosepredict train RECIPE.toml --data DIR --out DIR [--from ID] [--resume]``, also under ``torchrun``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], dest="changes", metavar="TABLE.KEY=VALUE",
         help="a line of TOML that takes the place of the recipe's, e.g. training.steps=1500; may be repeated",
+    )
+    parser.add_argument(
+        "--from", dest="start", metavar="ID",
+        help="begin with the weights of this installed model, whose network must fit; further training, or your own plans",
     )  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
 
@@ -28,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    from .. import registry
     from ..training.card import write_model
     from ..training.dataset import CACHE, find_cases, load_patients
     from ..training.distributed import leader_first, leads
@@ -36,6 +41,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from ..training.settings import read_recipe
 
     plan = read_recipe(arguments.recipe, arguments.changes)
+    start = registry.find(arguments.start) if arguments.start else None
     learn, check = find_cases(arguments.data)
     arguments.out.mkdir(parents=True, exist_ok=True)
     cache = arguments.out / CACHE
@@ -45,10 +51,11 @@ def _train(arguments: argparse.Namespace) -> int:
         validation = list(load(check[: plan.training.validation_patients], cache=cache))
     if leads():
         print(f"Training {plan.recipe.model} on {len(patients)} cases, validating on {len(validation)}.", flush=True)
-    state = train(plan, patients, validation, arguments.out, resume=arguments.resume)
+    weights = start.weights if start else None
+    state = train(plan, patients, validation, arguments.out, resume=arguments.resume, start=weights)
     if leads():
         model = arguments.out / "model"
-        write_model(state, plan, learn, model)
+        write_model(state, plan, learn, model, start)
         print(f"{state.step} steps in {state.seconds / 60:.0f} minutes. The model is in {model}; install it with")
         print(f"  dosepredict models import {model}")
     return 0

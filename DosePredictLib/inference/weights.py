@@ -41,6 +41,18 @@ def on_device(network: nn.Module, device: torch.device) -> nn.Module:
     return network.to(device).to(memory_format=order)  # type: ignore[call-overload]
 
 
+def start_from(path: Path, network: nn.Module) -> None:
+    """Copy weights into a network that has the same parts, or more. Raises ModelError for weights that do not fit."""
+    try:
+        with safe_open(path, framework="pt") as stored:
+            tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
+        unknown = network.load_state_dict(tensors, strict=False).unexpected_keys
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelError(f"{path.parent.name} cannot be the start: its weights do not fit this recipe's network.") from error
+    if unknown:
+        raise ModelError(f"{path.parent.name} cannot be the start: this recipe's network has no {unknown[0]}.")
+
+
 def load(path: Path, device: torch.device) -> tuple[nn.Module, Recipe]:
     """The network, ready to use, and its recipe. Raises ModelError for a damaged file or one of another architecture."""
     try:

@@ -14,15 +14,20 @@ from ..core import Case, Recipe
 from ..inference import weights
 from ..inference.descriptors import descriptors, occupancies_of
 from ..inference.domain import distribution
-from ..registry import CARD, WEIGHTS, sha256
+from ..registry import CARD, WEIGHTS, ModelInfo, sha256
 from .checkpoints import State
 from .dataset import read_case
 from .pairs import measurement_facts
 from .settings import TrainingRecipe
 
 
-def write_model(state: State, plan: TrainingRecipe, folders: Sequence[Path], folder: Path) -> None:
-    """``folder`` becomes a model that can be used or imported: the averaged weights and their card."""
+def write_model(
+    state: State, plan: TrainingRecipe, folders: Sequence[Path], folder: Path, start: ModelInfo | None = None
+) -> None:
+    """``folder`` becomes a model that can be used or imported: the averaged weights and their card.
+
+    start: the model whose weights were the first ones.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights.save(state.average.module, plan.recipe, folder / WEIGHTS)
     card = {
@@ -30,7 +35,7 @@ def write_model(state: State, plan: TrainingRecipe, folders: Sequence[Path], fol
         "weights_sha256": sha256(folder / WEIGHTS),
         "parameters": sum(p.numel() for p in state.average.module.parameters()),
         "organs": list(plan.recipe.structures),
-        "training": training_facts(state, plan, len(folders)),
+        "training": {**training_facts(state, plan, len(folders)), **started_from(start)},
         **(measurement_facts(folders, plan.measurement) if plan.measures else {"domain": domain_of(folders, plan.recipe)}),
         "recipe": plan.recipe.to_dict(),
     }
@@ -47,6 +52,12 @@ def training_facts(state: State, plan: TrainingRecipe, cases: int) -> dict[str, 
         "device": "CUDA" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
         "software": f"DosePredict {__version__}, PyTorch {torch.__version__}",
     }
+
+
+def started_from(model: ModelInfo | None) -> dict[str, Any]:
+    if model is None:
+        return {}
+    return {"started_from": {"id": model.id, "version": model.version, "weights_sha256": model.card["weights_sha256"]}}
 
 
 def domain_of(folders: Sequence[Path], recipe: Recipe) -> dict[str, list[float]]:

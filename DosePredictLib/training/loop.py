@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import ModelError
-from ..inference.weights import on_device
+from ..inference.weights import on_device, start_from
 from ..models import build
 from . import distributed
 from .checkpoints import State
@@ -41,11 +41,25 @@ class Task(Protocol):
     def predicted(self, network: nn.Module, patient: Patient) -> Tensor: ...
 
 
-def train(plan: TrainingRecipe, patients: Sequence[Patient], validation: Sequence[Patient], out: Path, *, resume: bool) -> State:
-    """Train to ``plan.training.steps``; the leading process writes ``checkpoint.pt`` and ``metrics.jsonl`` into ``out``."""
+def train(
+    plan: TrainingRecipe,
+    patients: Sequence[Patient],
+    validation: Sequence[Patient],
+    out: Path,
+    *,
+    resume: bool,
+    start: Path | None = None,
+) -> State:
+    """Train to ``plan.training.steps``; the leading process writes ``checkpoint.pt`` and ``metrics.jsonl`` into ``out``.
+
+    start: weights to begin with; what they lack begins by chance.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(plan.training.seed)
-    network = on_device(build(plan.recipe.model, plan.recipe.network), device)
+    network = build(plan.recipe.model, plan.recipe.network)
+    if start:
+        start_from(start, network)
+    network = on_device(network, device)
     settings = plan.training
     state = State.start(network, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay, ema=settings.ema)
     checkpoint = out / "checkpoint.pt"

@@ -34,6 +34,7 @@ class Settings:
 
     batch: slices of a step; patients: of a step, where the network is volumetric. Both are shared out among the processes.
     dvh_weight: of the distance between DVHs in the loss, beside 1 for the dose error (volumetric networks).
+    criteria_weight: likewise of the error of the criteria of OpenKBP's DVH score.
     norm: "L2" or "L1", of the noise loss. pretraining: of ``steps``, those in which DiffDP's structure encoder learns alone.
     estimate_weight: of the encoder's own dose error in the steps after that, beside 1 for the noise loss.
     For ADDiff-Dose, pretraining is that of its autoencoder; kl_weight: of its Kullback-Leibler term, reached half-way;
@@ -50,6 +51,7 @@ class Settings:
     gradient_clip: float = 1.0
     ema: float = 0.999
     dvh_weight: float = 0.0
+    criteria_weight: float = 0.0
     norm: str = "L2"
     pretraining: int = 0
     estimate_weight: float = 0.0

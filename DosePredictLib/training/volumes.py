@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core import Recipe
+from ..core import TARGET_SLOTS, Recipe
 from . import distributed
 from .augmentation import Augmentation, mirrored
 from .dataset import Patient
@@ -17,6 +17,7 @@ from .settings import TrainingRecipe
 from .turned import TurnedCopies
 
 ELSEWHERE = 0.05  # weight of a voxel where no dose was computed, beside 1 where dose may be
+HOTTEST = 2  # voxels hotter than D0.1cc; OpenKBP's voxels are of 40 mm3 or so
 EARLIER = 0.5  # weight of an answer that a later part of the network refines (C3D)
 
 
@@ -53,6 +54,8 @@ class VolumeDose:
         predicted, *earlier = answers[0].float()
         inside = [(given[0, number] > 0) & (counts > 0.5) for number in self.structures]
         shape = self.plan.training.dvh_weight * dvh_distance(predicted, dose, inside)
+        if self.plan.training.criteria_weight:
+            shape = shape + self.plan.training.criteria_weight * criteria_distance(predicted, dose, inside)
         return dose_error(predicted, dose, counts) + shape + sum(EARLIER * dose_error(one, dose, counts) for one in earlier)
 
     def _changed(self, patient: Patient, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -82,6 +85,27 @@ def dvh_distance(predicted: Tensor, dose: Tensor, inside: Sequence[Tensor]) -> T
     """Mean over structures of the area between their cumulative DVHs (dose axis): mean |sorted - sorted|."""
     areas = [(predicted[mask].sort().values - dose[mask].sort().values).abs().mean() for mask in inside if mask.any()]
     return torch.stack(areas).mean() if areas else predicted.new_zeros(())
+
+
+def criteria_distance(predicted: Tensor, dose: Tensor, inside: Sequence[Tensor]) -> Tensor:
+    """Mean |difference| of the criteria of OpenKBP's DVH score: D99%, D95%, D1% of targets, Dmean and D0.1cc of organs.
+
+    inside: the targets first, one a slot.
+    """
+    errors = []
+    for number, mask in enumerate(inside):
+        if mask.any():
+            ours, theirs = (criteria(of[mask], target=number < len(TARGET_SLOTS)) for of in (predicted, dose))
+            errors += (ours - theirs).abs().unbind()
+    return torch.stack(errors).mean() if errors else predicted.new_zeros(())
+
+
+def criteria(values: Tensor, *, target: bool) -> Tensor:
+    """(criteria,) of the doses (n,) in a structure."""
+    ordered, last = values.sort().values, len(values) - 1
+    if target:
+        return ordered[[round(last * share) for share in (0.01, 0.05, 0.99)]]
+    return torch.stack([values.mean(), ordered[max(0, last - HOTTEST)]])
 
 
 def tensor_of(patient: Patient) -> Tensor:
