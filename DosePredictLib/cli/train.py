@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], dest="changes", metavar="TABLE.KEY=VALUE",
         help="a line of TOML that takes the place of the recipe's, e.g. training.steps=1500; may be repeated",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--from", dest="start", metavar="ID",
         help="begin with the weights of this installed model, whose network must fit; further training, or your own plans",

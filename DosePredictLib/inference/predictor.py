@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -16,12 +16,14 @@ from .. import registry
 from ..core import Case, DoseGrid, Grid, ModelError, OutputError, Recipe, Volume
 from ..models.addiff_dose import ADDiffDose
 from ..models.diffdp import DiffDP
+from ..models.resdose import ResDose
 from ..preprocessing.channels import Conditions, conditions, network_grid
 from ..preprocessing.dose_channels import PLANNED_DOSE
 from ..preprocessing.intensity import unit_to_dose
 from ..samplers.common import OnStep
 from . import weights
 from .latentwise import context_of, places_of, sample_volume
+from .residualwise import drawn_volume
 from .slicewise import estimated_slices, sample_slices
 from .volumewise import predicted_volume
 
@@ -31,7 +33,8 @@ Sampler = Callable[..., torch.Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """dose: the mean of the samples, on the network's grid. spread: their standard deviation in Gy.
+    """dose: on the network's grid; the mean of the samples, or what a network that answers at once says by itself.
+    spread: standard deviation of the samples in Gy.
 
     spread is None, and samples empty, where there is only one or the model knows no chance. estimate: what DiffDP's structure
     encoder predicts without diffusion; None for other models.
@@ -90,37 +93,50 @@ class Predictor:
             )
         places = places_of(self.network, treatment)
         given = conditions(case, self.recipe, grid or network_grid(case, self.recipe), trust_air=trust_air)
-        sample = self._sampler(given, case, places)
-        sampled = self._samples(sample, steps or self.default_steps, seeds_of(seed, samples), on_step)
-        gray = [self._gray(sample, given, case) for sample in sampled]
-        mean = np.asarray(np.mean(gray, axis=0, dtype=np.float64), np.float32)
+        count, each = self._draws(steps, samples)
+        answer = self._answer(given, None if count else on_step) if self.answers_at_once else None
+        sample = self._sampler(given, case, places, answer)
+        drawn = [
+            self._gray(sample(steps=each, seed=one, on_step=part_of(on_step, number, count)), given, case)
+            for number, one in enumerate(seeds_of(seed, count))
+        ]
+        gray = self._gray(answer, given, case) if answer is not None and self._answers(steps) else mean_of(drawn)
+        dose, estimate = DoseGrid(gray, given.grid), self._estimate(given, case)
         warnings = (*missing_warnings(given), *self._settings_without_effect(steps, samples, treatment))
-        dose, estimate = DoseGrid(mean, given.grid), self._estimate(given, case)
-        if len(gray) == 1:
+        if count < 2:
             return Prediction(dose, None, warnings, estimate=estimate)
-        spread = Volume(np.std(gray, axis=0, ddof=1), given.grid)
-        return Prediction(dose, spread, warnings, tuple(DoseGrid(one, given.grid) for one in gray), estimate)
+        spread = Volume(np.std(drawn, axis=0, ddof=1), given.grid)
+        return Prediction(dose, spread, warnings, tuple(DoseGrid(one, given.grid) for one in drawn), estimate)
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether one evaluation gives the dose itself, not one draw of it."""
+        return self.recipe.volumetric and not isinstance(self.network, ADDiffDose)
 
     @property
     def knows_chance(self) -> bool:
-        """Whether another seed gives another dose."""
-        return isinstance(self.network, ADDiffDose) or not self.recipe.volumetric
+        """Whether it can draw doses that differ by the seed."""
+        return not self.answers_at_once or (isinstance(self.network, ResDose) and self.network.refinement is not None)
 
-    def _samples(self, sample: Sampler, steps: int, seeds: list[int], on_step: OnStep | None) -> list[np.ndarray]:
-        """One array (k, j, i) in the recipe's unit over the network's box for each seed; one where there is no chance."""
-        if not self.knows_chance:
-            return [sample(on_step=on_step).numpy()]
-        return [
-            sample(steps=steps, seed=one, on_step=part_of(on_step, number, len(seeds))).numpy()
-            for number, one in enumerate(seeds)
-        ]
+    def _answers(self, steps: int | None) -> bool:
+        """Whether the dose is what the network says at once; else it is the mean of draws."""
+        return self.answers_at_once and (not self.knows_chance or (steps or self.default_steps) == 1)
 
-    def _sampler(self, given: Conditions, case: Case, places: tuple[int, int]) -> Sampler:
-        """What makes a sample of the dose over the network's box."""
-        channels, half = self._channels(given), fast_bfloat16(self.device)
-        if not self.knows_chance:
-            return partial(predicted_volume, self.network, channels, half=half)
-        diffusion = weights.diffusion_of(self.recipe)
+    def _draws(self, steps: int | None, samples: int) -> tuple[int, int]:
+        """(how many, steps of each); those around an answer only say how sure it is, so that one alone is not needed."""
+        if not self._answers(steps):
+            return samples, steps or self.default_steps
+        return samples if self.knows_chance and samples > 1 else 0, self.recipe.steps
+
+    def _answer(self, given: Conditions, on_step: OnStep | None) -> torch.Tensor:
+        """(k, j, i) in the recipe's unit, over the network's box."""
+        return predicted_volume(self.network, self._channels(given), half=fast_bfloat16(self.device), on_step=on_step)
+
+    def _sampler(self, given: Conditions, case: Case, places: tuple[int, int], answer: torch.Tensor | None) -> Sampler:
+        """What draws a dose over the network's box."""
+        channels, half, diffusion = self._channels(given), fast_bfloat16(self.device), weights.diffusion_of(self.recipe)
+        if isinstance(self.network, ResDose) and answer is not None:
+            return partial(drawn_volume, self.network, diffusion, channels, answer, half=half)
         if isinstance(self.network, ADDiffDose):
             context = context_of(channels, case.prescription.highest_gy, places)
             return partial(sample_volume, self.network, diffusion, channels, context, half=half)
@@ -137,12 +153,13 @@ class Predictor:
             return None
         condition = self._channels(given).transpose(0, 1).contiguous()
         unit = estimated_slices(self.network, condition, half=fast_bfloat16(self.device))
-        return DoseGrid(self._gray(unit.numpy(), given, case), given.grid)
+        return DoseGrid(self._gray(unit, given, case), given.grid)
 
     def _channels(self, given: Conditions) -> torch.Tensor:
         return torch.from_numpy(given.box.take(given.channels)).to(self.device)
 
-    def _gray(self, sample: np.ndarray, given: Conditions, case: Case) -> np.ndarray:
+    def _gray(self, unit: torch.Tensor, given: Conditions, case: Case) -> np.ndarray:
+        sample = unit.numpy()
         if not np.isfinite(sample).all():
             raise OutputError("The network returned values that are not numbers; nothing was written. Try --device cpu.")
         gray = np.zeros(given.grid.shape, np.float32)
@@ -177,6 +194,10 @@ def missing_warnings(given: Conditions) -> tuple[str, ...]:
     if not given.missing:
         return ()
     return (f"Predicted without {', '.join(given.missing)}: the model does not know where they are and cannot spare them.",)
+
+
+def mean_of(doses: Sequence[np.ndarray]) -> np.ndarray:
+    return np.asarray(np.mean(doses, axis=0, dtype=np.float64), np.float32)
 
 
 def part_of(on_step: OnStep | None, number: int, parts: int) -> OnStep | None:

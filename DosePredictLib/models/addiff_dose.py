@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import Doubling3d, Halving3d, TimeEmbedding
+from .blocks import Doubling3d, Halving3d, Same3d, TimeEmbedding
 from .volume_unet import Block
 
 FACTOR = 4  # voxels to a side of a latent voxel
@@ -78,7 +78,7 @@ class Decoder(nn.Module):
         half, quarter = widths
         self.linear = nn.ConvTranspose3d(latent, 1, FACTOR, stride=FACTOR)
         self.beside = nn.Sequential(
-            nn.Conv3d(latent, quarter, 3, padding=1),
+            Same3d(latent, quarter),
             Block(quarter, quarter),
             nn.ConvTranspose3d(quarter, half, 2, stride=2),
             Block(half, half),

@@ -35,6 +35,21 @@ class Halving3d(nn.Conv3d):
         return super().forward(F.pad(x, (0, 2)))[..., :1] if x.shape[-1] == 2 else super().forward(x)
 
 
+class Same3d(nn.Conv3d):
+    """A 3x3x3 convolution that keeps the size and never sees just two slices.
+
+    There the gradient of its weights is wrong by orders of magnitude in oneDNN's bfloat16 kernels without AMX (PyTorch 2.13).
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2] != 2:
+            return super().forward(x)
+        return super().forward(F.pad(x, (0, 0, 0, 0, 0, 1)))[:, :, :2]
+
+
 class Doubling3d(nn.ConvTranspose3d):
     """A transposed 2x2x2 convolution of stride 2 that never begins with one column, where its gradient has the same fault."""
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .blocks import Halving3d
+from .blocks import Halving3d, Same3d
 
 
 class C3D(nn.Module):
@@ -66,7 +66,7 @@ def _twice(width_in: int, width: int, stride: int = 1) -> nn.Sequential:
 
 def _convolution(width_in: int, width: int, stride: int = 1) -> tuple[nn.Module, ...]:
     return (
-        (Halving3d if stride == 2 else nn.Conv3d)(width_in, width, 3, stride=stride, padding=1),
+        Halving3d(width_in, width, 3, stride=2, padding=1) if stride == 2 else Same3d(width_in, width),
         nn.InstanceNorm3d(width, affine=True),
         nn.ReLU(inplace=True),
     )

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .blocks import Doubling3d, Halving3d
+from .blocks import Doubling3d, Halving3d, Same3d
 
 
 class Block(nn.Module):
@@ -16,8 +16,8 @@ class Block(nn.Module):
 
     def __init__(self, width_in: int, width: int, time_width: int = 0) -> None:
         super().__init__()
-        self.first = nn.Conv3d(width_in, width, 3, padding=1)
-        self.second = nn.Conv3d(width, width, 3, padding=1)
+        self.first = Same3d(width_in, width)
+        self.second = Same3d(width, width)
         self.norms = nn.ModuleList([nn.GroupNorm(8, width), nn.GroupNorm(8, width)])
         self.shortcut = nn.Identity() if width_in == width else nn.Conv3d(width_in, width, 1)
         self.time = nn.Linear(time_width, 2 * width) if time_width else None

@@ -21,6 +21,7 @@ from .checkpoints import State
 from .dataset import CACHE, Patient, recipe_key
 from .latent import AutoencodedDose, LatentDiffusion
 from .measured import MeasuredDose
+from .residual import ResidualDiffusion
 from .settings import Settings, TrainingRecipe
 from .slices import SliceDiffusion
 from .structure_first import GuidedDiffusion, StructureDose
@@ -89,6 +90,10 @@ def stages(plan: TrainingRecipe, patients: Sequence[Patient], device: torch.devi
         copies = turned_copies(plan, cache)
         shorten, denoise = (task(plan, patients, device, copies) for task in (AutoencodedDose, LatentDiffusion))
         return [(settings.pretraining, shorten), (settings.steps, denoise)]
+    if plan.refines:
+        copies = turned_copies(plan, cache)
+        answer, residual = (task(plan, patients, device, copies) for task in (VolumeDose, ResidualDiffusion))
+        return [(settings.pretraining, answer), (settings.steps, residual)]
     if plan.recipe.volumetric:
         return [(settings.steps, VolumeDose(plan, patients, device, turned_copies(plan, cache)))]
     if plan.learns_structures_first:

@@ -37,6 +37,7 @@ class Settings:
     criteria_weight: likewise of the error of the criteria of OpenKBP's DVH score.
     norm: "L2" or "L1", of the noise loss. pretraining: of ``steps``, those in which DiffDP's structure encoder learns alone.
     estimate_weight: of the encoder's own dose error in the steps after that, beside 1 for the noise loss.
+    For resdose, pretraining is what gives the answer; the steps after that learn its residual.
     For ADDiff-Dose, pretraining is that of its autoencoder; kl_weight: of its Kullback-Leibler term, reached half-way;
     mixup: alpha of the Beta distribution by which doses of two patients are mixed in it, 0 for none.
     """
@@ -86,6 +87,11 @@ class TrainingRecipe:
     def learns_structures_first(self) -> bool:
         """Whether the model is DiffDP with its structure encoder, which learns to predict the dose before the rest does."""
         return self.recipe.model == "diffdp" and self.recipe.network.get("guided", True)
+
+    @property
+    def refines(self) -> bool:
+        """Whether the model is resdose with diffusion of the residual, which learns after the rest."""
+        return self.recipe.model == "resdose" and bool(self.recipe.network.get("refinement"))
 
 
 def read_recipe(path: Path, changes: Sequence[str] = ()) -> TrainingRecipe:
@@ -146,9 +152,10 @@ def _check_stages(plan: TrainingRecipe, path: Path) -> None:
     settings = plan.training
     if settings.norm not in NORMS:
         raise InputError(f"{path.name}: norm is {settings.norm!r}, not one of {', '.join(NORMS)}.")
-    if settings.pretraining and not (plan.learns_structures_first or plan.recipe.model == "addiff_dose"):
+    if settings.pretraining and not (plan.learns_structures_first or plan.refines or plan.recipe.model == "addiff_dose"):
         raise InputError(
-            f"{path.name}: only diffdp with its structure encoder, and addiff_dose, train in two stages; set pretraining to 0."
+            f"{path.name}: only diffdp with its structure encoder, addiff_dose, and resdose with refinement train in two stages;"
+            " set pretraining to 0."
         )
     if not 0 <= settings.pretraining < settings.steps:
         raise InputError(
