@@ -103,8 +103,8 @@ def stages(plan: TrainingRecipe, patients: Sequence[Patient], device: torch.devi
 
 
 def turned_copies(plan: TrainingRecipe, cache: Path) -> TurnedCopies | None:
-    degrees = tuple(plan.augmentation.turns_deg)
-    return TurnedCopies(cache / recipe_key(plan.recipe), degrees, plan.recipe.pad_multiple) if degrees else None
+    degrees, share = tuple(plan.augmentation.turns_deg), plan.augmentation.copies
+    return TurnedCopies(cache / recipe_key(plan.recipe), degrees, plan.recipe.pad_multiple, share) if degrees else None
 
 
 class Trainer:

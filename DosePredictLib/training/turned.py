@@ -15,18 +15,21 @@ from .dataset import Patient, kept
 
 @dataclass(frozen=True)
 class TurnedCopies:
-    """Copies of patients turned by one of ``degrees``, kept in ``folder`` once made. multiple: of their sides."""
+    """Copies of patients turned by one of ``degrees``, kept in ``folder`` once made. multiple: of their sides.
+
+    share: how often a copy is drawn, and not the patient as he is.
+    """
 
     folder: Path
     degrees: tuple[float, ...]
     multiple: int
+    share: float
 
     def drawn(self, patient: Patient, rng: np.random.Generator) -> Patient:
-        """The patient, or one of his copies; all are equally likely."""
-        number = int(rng.integers(len(self.degrees) + 1))
-        if number == 0:
+        """The patient, or one of his copies, which are equally likely."""
+        if rng.random() >= self.share:
             return patient
-        degrees = self.degrees[number - 1]
+        degrees = self.degrees[int(rng.integers(len(self.degrees)))]
         file = self.folder / f"{patient.id}@{degrees:g}.npz"
         return kept(file, patient.id, lambda: turned(patient, degrees, self.multiple))
 
