@@ -1,4 +1,4 @@
-"""``dosepredict train RECIPE.toml --data DIR --out DIR [--from ID] [--resume]``, also under ``torchrun``."""
+"""``dosepredict train RECIPE.toml --data DIR --out DIR [--from ID] [--teachers ID ...] [--resume]``, also under ``torchrun``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from", dest="start", metavar="ID",
         help="begin with the weights of this installed model, whose network must fit; further training, or your own plans",
     )  # fmt: skip
+    parser.add_argument(
+        "--teachers", nargs="+", default=[], metavar="ID",
+        help="installed models of the same channels that teach beside the planned doses: an ensemble becomes one model",
+    )  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
 
 
@@ -42,6 +46,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
     plan = read_recipe(arguments.recipe, arguments.changes)
     start = registry.find(arguments.start) if arguments.start else None
+    teachers = [registry.find(name) for name in arguments.teachers]
     learn, check = find_cases(arguments.data)
     arguments.out.mkdir(parents=True, exist_ok=True)
     cache = arguments.out / CACHE
@@ -51,11 +56,18 @@ def _train(arguments: argparse.Namespace) -> int:
         validation = list(load(check[: plan.training.validation_patients], cache=cache))
     if leads():
         print(f"Training {plan.recipe.model} on {len(patients)} cases, validating on {len(validation)}.", flush=True)
-    weights = start.weights if start else None
-    state = train(plan, patients, validation, arguments.out, resume=arguments.resume, start=weights)
+    state = train(
+        plan,
+        patients,
+        validation,
+        arguments.out,
+        resume=arguments.resume,
+        start=start.weights if start else None,
+        teachers=[teacher.weights for teacher in teachers],
+    )
     if leads():
         model = arguments.out / "model"
-        write_model(state, plan, learn, model, start)
+        write_model(state, plan, learn, model, start, teachers)
         print(f"{state.step} steps in {state.seconds / 60:.0f} minutes. The model is in {model}; install it with")
         print(f"  dosepredict models import {model}")
     return 0

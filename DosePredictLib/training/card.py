@@ -22,11 +22,16 @@ from .settings import TrainingRecipe
 
 
 def write_model(
-    state: State, plan: TrainingRecipe, folders: Sequence[Path], folder: Path, start: ModelInfo | None = None
+    state: State,
+    plan: TrainingRecipe,
+    folders: Sequence[Path],
+    folder: Path,
+    start: ModelInfo | None = None,
+    teachers: Sequence[ModelInfo] = (),
 ) -> None:
     """``folder`` becomes a model that can be used or imported: the averaged weights and their card.
 
-    start: the model whose weights were the first ones.
+    start: the model whose weights were the first ones. teachers: those that it learned from.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights.save(state.average.module, plan.recipe, folder / WEIGHTS)
@@ -35,7 +40,7 @@ def write_model(
         "weights_sha256": sha256(folder / WEIGHTS),
         "parameters": sum(p.numel() for p in state.average.module.parameters()),
         "organs": list(plan.recipe.structures),
-        "training": {**training_facts(state, plan, len(folders)), **started_from(start)},
+        "training": {**training_facts(state, plan, len(folders)), **descent(start, teachers)},
         **(measurement_facts(folders, plan.measurement) if plan.measures else {"domain": domain_of(folders, plan.recipe)}),
         "recipe": plan.recipe.to_dict(),
     }
@@ -54,10 +59,14 @@ def training_facts(state: State, plan: TrainingRecipe, cases: int) -> dict[str, 
     }
 
 
-def started_from(model: ModelInfo | None) -> dict[str, Any]:
-    if model is None:
-        return {}
-    return {"started_from": {"id": model.id, "version": model.version, "weights_sha256": model.card["weights_sha256"]}}
+def descent(start: ModelInfo | None, teachers: Sequence[ModelInfo]) -> dict[str, Any]:
+    """The models that this one comes from; empty for one that learned from doses alone."""
+    began = {"started_from": identity(start)} if start else {}
+    return {**began, **({"teachers": [identity(teacher) for teacher in teachers]} if teachers else {})}
+
+
+def identity(model: ModelInfo) -> dict[str, str]:
+    return {"id": model.id, "version": model.version, "weights_sha256": model.card["weights_sha256"]}
 
 
 def domain_of(folders: Sequence[Path], recipe: Recipe) -> dict[str, list[float]]:

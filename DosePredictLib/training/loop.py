@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core import ModelError
-from ..inference.weights import on_device, start_from
+from ..core import InputError, ModelError
+from ..inference.weights import load, on_device, start_from
 from ..models import build
 from . import distributed
 from .checkpoints import State
@@ -50,10 +50,12 @@ def train(
     *,
     resume: bool,
     start: Path | None = None,
+    teachers: Sequence[Path] = (),
 ) -> State:
     """Train to ``plan.training.steps``; the leading process writes ``checkpoint.pt`` and ``metrics.jsonl`` into ``out``.
 
-    start: weights to begin with; what they lack begins by chance.
+    start: weights to begin with; what they lack begins by chance. teachers: weights of the networks that teach, beside the doses.
+    Raises ModelError for those that do not fit, InputError for teachers of a network that has none.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(plan.training.seed)
@@ -66,7 +68,7 @@ def train(
     checkpoint = out / "checkpoint.pt"
     if resume and checkpoint.exists():
         state.load(checkpoint, device)
-    for last, task in stages(plan, patients, device, out / CACHE):
+    for last, task in stages(plan, patients, device, out / CACHE, taught_by(teachers, plan, device)):
         trainer = Trainer(plan, state, task)
         while state.step < last:
             report = trainer.step()
@@ -81,7 +83,20 @@ def train(
     return state
 
 
-def stages(plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device, cache: Path) -> list[tuple[int, Task]]:
+def taught_by(teachers: Sequence[Path], plan: TrainingRecipe, device: torch.device) -> list[nn.Module]:
+    """The networks that teach."""
+    if teachers and not plan.answers_at_once:
+        raise InputError(f"Only networks that answer at once can be taught by others; {plan.recipe.model} does not.")
+    loaded = [load(path, device) for path in teachers]
+    for path, (_, recipe) in zip(teachers, loaded, strict=True):
+        if recipe_key(recipe) != recipe_key(plan.recipe):
+            raise ModelError(f"{path.parent.name} cannot teach {plan.recipe.model}: it sees other channels, or another grid.")
+    return [network for network, _ in loaded]
+
+
+def stages(
+    plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device, cache: Path, teachers: Sequence[nn.Module] = ()
+) -> list[tuple[int, Task]]:
     """What is learned, each until which step. cache: for copies of patients."""
     settings = plan.training
     if plan.measures:
@@ -90,12 +105,12 @@ def stages(plan: TrainingRecipe, patients: Sequence[Patient], device: torch.devi
         copies = turned_copies(plan, cache)
         shorten, denoise = (task(plan, patients, device, copies) for task in (AutoencodedDose, LatentDiffusion))
         return [(settings.pretraining, shorten), (settings.steps, denoise)]
-    if plan.refines:
+    if plan.answers_at_once:
         copies = turned_copies(plan, cache)
-        answer, residual = (task(plan, patients, device, copies) for task in (VolumeDose, ResidualDiffusion))
-        return [(settings.pretraining, answer), (settings.steps, residual)]
-    if plan.recipe.volumetric:
-        return [(settings.steps, VolumeDose(plan, patients, device, turned_copies(plan, cache)))]
+        answer = VolumeDose(plan, patients, device, copies, teachers)
+        if plan.refines:
+            return [(settings.pretraining, answer), (settings.steps, ResidualDiffusion(plan, patients, device, copies))]
+        return [(settings.steps, answer)]
     if plan.learns_structures_first:
         first, second = StructureDose(plan, patients, device), GuidedDiffusion(plan, patients, device)
         return [(settings.pretraining, first), (settings.steps, second)]

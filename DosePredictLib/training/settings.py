@@ -35,6 +35,7 @@ class Settings:
     batch: slices of a step; patients: of a step, where the network is volumetric. Both are shared out among the processes.
     dvh_weight: of the distance between DVHs in the loss, beside 1 for the dose error (volumetric networks).
     criteria_weight: likewise of the error of the criteria of OpenKBP's DVH score.
+    teachers_share: of the dose to learn, what teachers answer where there are any; the rest is the planned dose.
     norm: "L2" or "L1", of the noise loss. pretraining: of ``steps``, those in which DiffDP's structure encoder learns alone.
     estimate_weight: of the encoder's own dose error in the steps after that, beside 1 for the noise loss.
     For resdose, pretraining is what gives the answer; the steps after that learn its residual.
@@ -53,6 +54,7 @@ class Settings:
     ema: float = 0.999
     dvh_weight: float = 0.0
     criteria_weight: float = 0.0
+    teachers_share: float = 0.5
     norm: str = "L2"
     pretraining: int = 0
     estimate_weight: float = 0.0
@@ -87,6 +89,11 @@ class TrainingRecipe:
     def learns_structures_first(self) -> bool:
         """Whether the model is DiffDP with its structure encoder, which learns to predict the dose before the rest does."""
         return self.recipe.model == "diffdp" and self.recipe.network.get("guided", True)
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether one evaluation of the network gives the dose of a whole patient."""
+        return self.recipe.volumetric and self.recipe.model != "addiff_dose" and not self.measures
 
     @property
     def refines(self) -> bool:

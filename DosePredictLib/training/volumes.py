@@ -22,12 +22,21 @@ EARLIER = 0.5  # weight of an answer that a later part of the network refines (C
 
 
 class VolumeDose:
-    """Absolute dose error, plus the distance between the dose distributions of each structure (its DVH)."""
+    """Absolute dose error, plus the distance between the dose distributions of each structure (its DVH).
+
+    teachers: networks of the same channels; what is learned lies between the planned dose and the mean of their answers
+    (distillation of an ensemble, Hinton et al. 2015).
+    """
 
     def __init__(
-        self, plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device, copies: TurnedCopies | None = None
+        self,
+        plan: TrainingRecipe,
+        patients: Sequence[Patient],
+        device: torch.device,
+        copies: TurnedCopies | None = None,
+        teachers: Sequence[nn.Module] = (),
     ) -> None:
-        self.plan, self.patients, self.device, self.copies = plan, patients, device, copies
+        self.plan, self.patients, self.device, self.copies, self.teachers = plan, patients, device, copies, teachers
         channels = plan.recipe.channels
         self.structures = [number for number, name in enumerate(channels) if name.startswith("SDM:")]
 
@@ -48,7 +57,8 @@ class VolumeDose:
         return self.patients[order[turn]], np.random.default_rng([self.plan.training.seed, epoch, turn])
 
     def _loss_of(self, network: nn.Module, number: int) -> Tensor:
-        given, dose, counts = self._changed(*self._drawn(number))
+        given, planned, counts = self._changed(*self._drawn(number))
+        dose = self._taught(given, planned)
         with self.half():
             answers = network(given)
         predicted, *earlier = answers[0].float()
@@ -57,6 +67,14 @@ class VolumeDose:
         if self.plan.training.criteria_weight:
             shape = shape + self.plan.training.criteria_weight * criteria_distance(predicted, dose, inside)
         return dose_error(predicted, dose, counts) + shape + sum(EARLIER * dose_error(one, dose, counts) for one in earlier)
+
+    def _taught(self, given: Tensor, planned: Tensor) -> Tensor:
+        """(k, j, i): the planned dose, and for the recipe's share what the teachers answer."""
+        if not self.teachers:
+            return planned
+        with torch.no_grad(), self.half():
+            answers = torch.stack([teacher(given)[0, 0].float() for teacher in self.teachers])
+        return planned.lerp(answers.mean(dim=0), self.plan.training.teachers_share)
 
     def _changed(self, patient: Patient, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Channels (1, channels, k, j, i), dose and where it counts (k, j, i), augmented."""
@@ -92,7 +110,7 @@ def criteria_distance(predicted: Tensor, dose: Tensor, inside: Sequence[Tensor])
 
     inside: the targets first, one a slot.
     """
-    errors = []
+    errors: list[Tensor] = []
     for number, mask in enumerate(inside):
         if mask.any():
             ours, theirs = (criteria(of[mask], target=number < len(TARGET_SLOTS)) for of in (predicted, dose))

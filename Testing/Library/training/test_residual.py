@@ -62,10 +62,10 @@ def test_first_the_answer_then_its_residual(tmp_path):
     plan = TrainingRecipe(RECIPE, replace(SETTINGS, steps=8, pretraining=4), STILL)
     before = train(replace(plan, training=replace(plan.training, steps=5)), [patient(0.2)], [], tmp_path, resume=False)
     answered = before.network.correction.state_dict()["answer.bias"].clone()
-    assert float(answered.abs().max()) > 0  # the first four steps moved it
+    assert answered.any()  # the first four steps moved it
     after = train(plan, [patient(0.2)], [], tmp_path, resume=True).network
     torch.testing.assert_close(after.correction.state_dict()["answer.bias"], answered, rtol=0, atol=0)
-    assert float(after.refinement.answer.bias.abs().max()) > 0
+    assert after.refinement.answer.bias.any()
 
 
 def test_without_refinement_there_is_one_stage_only(tmp_path):

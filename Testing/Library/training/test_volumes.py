@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from DosePredictLib.core import Recipe
+from DosePredictLib.evaluation.openkbp import dvh_metrics
 from DosePredictLib.training.augmentation import Augmentation
 from DosePredictLib.training.checkpoints import moving_average
 from DosePredictLib.training.dataset import Patient
 from DosePredictLib.training.loop import train
 from DosePredictLib.training.settings import Settings, TrainingRecipe
-from DosePredictLib.training.volumes import VolumeDose, augmented, dvh_distance, rotated
+from DosePredictLib.training.volumes import VolumeDose, augmented, criteria_distance, dvh_distance, rotated
 
 PLANNING = {"angles_deg": [0], "plans": [{}, {}, {}]}
 RECIPE = Recipe(
@@ -67,6 +69,23 @@ def test_the_dvh_distance_is_the_mean_shift_of_sorted_doses():
     shuffled = torch.tensor([5.0, 3.0, 1.0, 0.0])  # the same histogram elsewhere: no distance
     assert float(dvh_distance(shuffled, dose, inside)) == 0
     assert float(dvh_distance(dose, dose, [])) == 0
+
+
+def test_the_criteria_are_those_of_the_challenge():
+    rng = np.random.default_rng(0)
+    dose, other = (torch.from_numpy(rng.random((10, 20, 30))) for _ in range(2))
+    masks = {"PTV70": rng.random((10, 20, 30)) < 0.3, "Larynx": rng.random((10, 20, 30)) < 0.2}
+    spacing = (3.90625, 3.90625, 2.5)
+    planned, found = (dvh_metrics(one.numpy(), masks, spacing) for one in (dose, other))
+    expected = np.mean([abs(planned[key] - found[key]) for key in planned])
+    inside = [
+        torch.from_numpy(masks["PTV70"]),
+        *[torch.zeros(dose.shape, dtype=torch.bool)] * 2,
+        torch.from_numpy(masks["Larynx"]),
+    ]
+    assert float(criteria_distance(other, dose, inside)) == pytest.approx(expected, rel=0.1)
+    assert float(criteria_distance(dose, dose, inside)) == 0
+    assert float(criteria_distance(other, dose, [])) == 0
 
 
 def test_dvh_weight_adds_the_distance_of_the_structures():
