@@ -20,7 +20,7 @@ from .dvh import Dvh
 from .gamma import Gamma, gamma
 from .measured_dose import Agreement, agreement
 from .measured_figures import view_of
-from .report import NOTICE, SCHEMA
+from .report import NOTICE, SCHEMA, request_of
 from .report_figures import Picture
 from .report_findings import Check
 from .report_nouns import GOOD, LOOK, STOP, finite, number
@@ -79,7 +79,7 @@ class MeasuredReport:
             "notice": NOTICE,
             "simulated_measurements": self.simulated,
             "model": {key: self.model.get(key) for key in ("id", "version", "weights_sha256")},
-            "request": {key: self.request.get(key) for key in ("steps", "samples", "seed", "device")},
+            "request": request_of(self.request),
             "gamma": self.gamma.to_dict() | {
                 "tolerance_percent": TOLERANCE_PERCENT, "action_percent": ACTION_PERCENT, "verdict": self.verdict,
             },

@@ -46,6 +46,12 @@ class DomainVerdict(Protocol):
     def to_dict(self) -> dict[str, Any]: ...
 
 
+def request_of(made_with: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the prediction beside case and model; technique and site only where they were asked for."""
+    usual = {key: made_with.get(key) for key in ("steps", "samples", "seed", "device")}
+    return {**usual, **{key: made_with[key] for key in ("technique", "site") if key in made_with}}
+
+
 @dataclass(frozen=True, eq=False)
 class Report:
     """Everything the page and the JSON say. ``timing_s`` may be completed until they are written.
@@ -107,7 +113,7 @@ class Report:
             "dose_kind": "planned",
             "notice": NOTICE,
             "model": {key: self.model.get(key) for key in ("id", "version", "weights_sha256")},
-            "request": {key: self.request.get(key) for key in ("steps", "samples", "seed", "device")},
+            "request": request_of(self.request),
             "prescription": [asdict(target) for target in self.case.prescription.targets],
             "domain": self.domain.to_dict() if self.domain else None,
             "outside_domain": self.outside_domain,

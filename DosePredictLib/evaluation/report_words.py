@@ -11,7 +11,7 @@ import numpy as np
 from .. import __version__
 from ..core import Grid
 from .difference import NOTABLE_GY, NOTABLE_PERCENT
-from .report import Report
+from .report import Report, request_of
 from .report_figures import difference_limit
 from .report_nouns import number
 
@@ -133,7 +133,7 @@ def how_made(
     request: Mapping[str, Any], grid: Grid, timing_s: Mapping[str, float], peak_rss_mb: float
 ) -> Iterator[tuple[str, str]]:
     """Settings, dose grid, time and memory."""
-    asked = {key: request[key] for key in ("steps", "samples", "seed", "device") if request.get(key) is not None}
+    asked = {key: value for key, value in request_of(request).items() if value is not None}
     if asked:
         yield "Request", _text(asked)
     yield "Dose grid", _grid(grid)

@@ -160,7 +160,13 @@ def sampled(job: Job, predict: Callable[[Predictor, int], Prediction]) -> Sample
             continue
         job.warn(*prediction.warnings)
         steps = request.steps or predictor.default_steps
-        made_with = {"steps": steps, "samples": samples, "seed": request.seed, "device": predictor.device.type}
+        made_with = {
+            "steps": steps,
+            "samples": samples,
+            "seed": request.seed,
+            "device": predictor.device.type,
+            **request.treatment,
+        }
         return Sampled(prediction, made_with, (*fallbacks, *prediction.warnings))
     raise OutputError("The memory of this computer does not suffice for a prediction; close other programs and try again.")
 

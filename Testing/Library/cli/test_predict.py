@@ -67,10 +67,11 @@ def test_a_case_the_model_does_not_know_is_refused_and_on_demand_predicted_and_m
     assert predict(patient, out) == 2
     assert "20 to 30" in capsys.readouterr().err and not out.exists()
     words = ["--outside-domain", "--steps", "3", "--samples", "2", "--seed", "5", "--device", "cpu", "--profile", "overview"]
+    words += ["--technique", "IMRT"]
     assert predict(patient, out, *words) == 0
     report = json.loads((out / "report.json").read_text())
     assert "20 to 30" in report["outside_domain"] and list(out.glob("RP.*")) == []
-    assert report["request"] == {"steps": 3, "samples": 2, "seed": 5, "device": "cpu"}
+    assert report["request"] == {"steps": 3, "samples": 2, "seed": 5, "device": "cpu", "technique": "IMRT"}
     assert report["model"]["id"] == "tiny" and len(report["model"]["weights_sha256"]) == 64
     assert set(report["timing_s"]) >= {"read", "preprocess", "sample", "write", "total"}
     assert report["timing_s"]["total"] >= report["timing_s"]["sample"] > 0 and report["peak_rss_mb"] > 50
