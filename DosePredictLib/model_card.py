@@ -38,6 +38,11 @@ def is_deterministic(card: Mapping[str, Any]) -> bool:
     return bool(recipe.get("volumetric")) and recipe.get("steps") == 1
 
 
+def default_samples(card: Mapping[str, Any]) -> int:
+    """How many are drawn where nothing else is asked for: several of a model whose dose they do not change."""
+    return max(1, int(card.get("default_samples", 1)))
+
+
 def score(card: Mapping[str, Any]) -> str:
     """What was measured with the settings that are taken by default: "dose score 3.12 Gy, DVH score 1.97 Gy, n = 33"."""
     usual = _usual(card)

@@ -23,7 +23,15 @@ from .resources import resource
 WEIGHTS, CARD = "weights.safetensors", "model.json"
 DEFAULT_MODEL = "resdose"  # the best on the validation patients, docs/results.md
 REQUIRED_IN_CARD = ("id", "version", "weights_sha256")
-KINDS_IN_CARD = {"title": str, "predicts": str, "domain": dict, "recipe": dict, "metrics": list, "default_steps": int}
+KINDS_IN_CARD = {
+    "title": str,
+    "predicts": str,
+    "domain": dict,
+    "recipe": dict,
+    "metrics": list,
+    "default_steps": int,
+    "default_samples": int,
+}
 LARGEST_CARD = 1 << 22  # bytes
 
 

@@ -170,7 +170,7 @@ class Panel:
         usual = Settings(model=model.id, device=chosen.device, grid=chosen.grid, outside_domain=chosen.outsideDomain)
         if is_deterministic(model.card):
             return usual
-        return replace(usual, steps=chosen.steps or None, samples=chosen.samples, seed=chosen.seed)
+        return replace(usual, steps=chosen.steps or None, samples=chosen.samples or None, seed=chosen.seed)
 
     def _current_patient(self) -> Patient:
         """As chosen; what was read from the scene is kept until it changes there."""

@@ -15,8 +15,8 @@ class DosePredictParameterNode:
     """Inputs and settings; see ``patient.Patient`` and ``prediction_queue.Settings``.
 
     plan: ID of a vtkMRMLRTPlanNode, a class that only SlicerRT has. names, prescription: what the user wants otherwise than it
-    was recognised, as JSON; wishesFor: ID of the structures they are for. steps: 0 for the model's own number. predicted: the
-    prediction that is shown.
+    was recognised, as JSON; wishesFor: ID of the structures they are for. samples, steps: 0 for the model's own number.
+    predicted: the prediction that is shown.
     """
 
     ct: vtkMRMLScalarVolumeNode
@@ -27,7 +27,7 @@ class DosePredictParameterNode:
     prescription: str = "{}"
     wishesFor: str
     model: str = DEFAULT_MODEL
-    samples: Annotated[int, WithinRange(1, 50)] = 1
+    samples: Annotated[int, WithinRange(0, 50)] = 0
     steps: Annotated[int, WithinRange(0, 1000)] = 0
     seed: Annotated[int, WithinRange(0, 2147483647)] = 0
     device: str = "auto"

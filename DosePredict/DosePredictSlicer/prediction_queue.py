@@ -24,7 +24,7 @@ class Settings:
 
     model: str = DEFAULT_MODEL
     steps: int | None = None
-    samples: int = 1
+    samples: int | None = None
     seed: int = 0
     device: str = "auto"
     grid: str = "dose"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import DosePredictError, InputError
+from ..model_card import default_samples
 from .options import add_model, existing, positive
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def add_cohort(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     parser.add_argument("--steps", type=positive, metavar="N", help="sampling steps (the model's own number)")
-    parser.add_argument("--samples", type=positive, default=1, metavar="N", help="predictions to average (1)")
+    parser.add_argument("--samples", type=positive, metavar="N", help="predictions of each case (the model's own number)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same dose (0)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where to compute (auto)")
     parser.add_argument("--outside-domain", action="store_true", help="use cases that the model was not made for too")
@@ -122,7 +123,8 @@ def cohort_of(options: argparse.Namespace, keep: Path) -> Cohort:
 
     predictor = Predictor.load(options.model, options.device)
     steps = options.steps or predictor.default_steps
-    return Cohort(predictor, steps, options.samples, options.seed, options.outside_domain, keep)
+    samples = options.samples or default_samples(predictor.card)
+    return Cohort(predictor, steps, samples, options.seed, options.outside_domain, keep)
 
 
 def case_folders(paths: Sequence[Path]) -> list[Path]:

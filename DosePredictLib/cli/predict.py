@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reference", type=Path, metavar="RTDOSE", help="planned dose: to compare with, or, by a model of "
         "measured dose, to predict from",
     )  # fmt: skip
-    parser.add_argument("--samples", type=positive, default=1, metavar="N", help="predictions to average (1)")
+    parser.add_argument(
+        "--samples", type=positive, metavar="N", help="predictions whose spread is shown (the model's own number)"
+    )
     parser.add_argument("--steps", type=positive, metavar="N", help="sampling steps (the model's own number)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same dose (0)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where to compute (auto)")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__, registry
 from ..core import Cancelled, Case, DoseGrid, Grid, InputError, OutputError, Prescription
-from ..model_card import MEASURED, predicts
+from ..model_card import MEASURED, default_samples, predicts
 from .protocol import JobFolder, Progress, Request, RequestError
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def sampled(job: Job, predict: Callable[[Predictor, int], Prediction]) -> Sample
     from ..inference.predictor import Predictor
 
     request, fallbacks = job.request, []
-    for device, samples in dict.fromkeys([(request.device, request.samples), (request.device, 1), ("cpu", 1)]):
+    wanted = request.samples or default_samples(registry.find(request.model).card)
+    for device, samples in dict.fromkeys([(request.device, wanted), (request.device, 1), ("cpu", 1)]):
         try:
             predictor = Predictor.load(request.model, device)
             prediction = predict(predictor, samples)

@@ -47,7 +47,7 @@ class Request:
     paths: the patient's files and folders; relative ones lie in the job folder.
     names: the model's structure name -> ROI name; prescription: ROI name -> Gy of the whole course.
     choose: which of several series, plans or doses to take. treatment: "technique" and "site", for a model that learned several.
-    steps: None takes the model's own number.
+    steps, samples: None takes the model's own number.
     grid: "ct", "dose" or a voxel size in mm. anonymise: a report that does not say whose it is. pdf: the report also as PDF.
     parent: process that the worker must not outlive; host: the computer it runs on.
     """
@@ -61,7 +61,7 @@ class Request:
     treatment: dict[str, str] = field(default_factory=dict)
     reference: str | None = None
     steps: int | None = None
-    samples: int = 1
+    samples: int | None = None
     seed: int = 0
     device: str = "auto"
     grid: str = "dose"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from DosePredictLib import registry
-from DosePredictLib.model_card import MEASURED, PLANNED, is_deterministic, predicts, score, score_data, sees_ct
+from DosePredictLib.model_card import MEASURED, PLANNED, default_samples, is_deterministic, predicts, score, score_data, sees_ct
 
 METRICS = [
     {"data": "paper", "n": 33, "steps": 1, "dose_score_gy": 4.663, "dvh_score_gy": 2.807, "command": "dosepredict benchmark"},
@@ -37,3 +37,8 @@ def test_only_a_model_that_answers_in_one_step_knows_no_chance() -> None:
     assert is_deterministic(registry.find("resdose").card)
     assert not is_deterministic(registry.find("dosediff").card)
     assert not is_deterministic({}) and not is_deterministic({"recipe": {"volumetric": True, "steps": 8}})
+
+
+def test_a_model_draws_as_many_samples_as_its_card_says_and_else_one():
+    assert default_samples({}) == 1 and default_samples({"default_samples": 4}) == 4
+    assert default_samples({"default_samples": -3}) == 1

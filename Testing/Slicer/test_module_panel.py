@@ -258,7 +258,7 @@ def test_a_model_that_is_no_longer_installed_gives_way_to_the_default_one(panel)
 
 
 def test_settings_without_effect_are_off_and_say_why(panel):
-    panel.parameters.model = "resdose"
+    panel.parameters.model = "unet"
     panel.refresh()
     for box in (panel.ui.samplesSpinBox, panel.ui.stepsSpinBox, panel.ui.seedSpinBox):
         assert not box.enabled
