@@ -136,6 +136,8 @@ def augmented(volume: Tensor, recipe: Recipe, settings: Augmentation, rng: np.ra
     """Mirrored, rotated about the patient's long axis together with the fields, its CT numbers shifted, organs lost."""
     if rng.random() < settings.flip:
         volume = mirrored(volume, recipe.channels)
+    if settings.upside_down and rng.random() < settings.upside_down:
+        volume = volume.flip(1)
     if rng.random() < settings.turned:
         volume = rotated(volume, np.radians(rng.uniform(-settings.rotation, settings.rotation)))
     low, high = recipe.ct_range_hu

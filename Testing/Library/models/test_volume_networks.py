@@ -36,7 +36,7 @@ def patient(radius: float) -> Patient:
 @pytest.mark.parametrize("model", TINY)
 def test_a_few_patients_are_learned_by_heart(model, tmp_path):
     patients = [patient(radius) for radius in (2.5, 3.5, 5.0)]
-    plan = plan_of(model, steps=150)
+    plan = plan_of(model, steps=250)
     state = train(plan, patients, [], tmp_path, resume=False)
     task = VolumeDose(plan, patients, torch.device("cpu"))
     with torch.inference_mode():

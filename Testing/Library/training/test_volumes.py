@@ -111,6 +111,12 @@ def test_augmentation_keeps_dose_and_plan_together():
     torch.testing.assert_close(changed[16], 1.2 * changed[13] - 1, atol=1e-4, rtol=1e-4)
 
 
+def test_head_and_foot_change_places_in_everything():
+    volume = torch.from_numpy(np.random.default_rng(0).random((18, 4, 16, 16)).astype(np.float32))
+    still = replace(STILL, upside_down=1)
+    assert torch.equal(augmented(volume.clone(), RECIPE, still, np.random.default_rng(0)), volume.flip(1))
+
+
 def test_a_lost_organ_is_far_away():
     volume = torch.zeros((18, 4, 16, 16))
     changed = augmented(volume, RECIPE, Augmentation(flip=0, turned=0, shift_hu=0, drop=1), np.random.default_rng(0))
