@@ -14,7 +14,7 @@ CONTENT = {  # by name, else by the first letters
     "objectives.csv": "objectives for a plan optimiser",
     "difference.nrrd": "predicted - planned, Gy",
     "gamma.nrrd": "gamma index",
-    "uncertainty.nrrd": "spread of the samples, Gy",
+    "uncertainty.nrrd": "uncertainty: one standard deviation, Gy",
     "RP": "stub plan of the dose",
 }
 

@@ -161,7 +161,7 @@ def make_report(
 ) -> Report:
     """Measure a predicted dose, and compare it with the case's reference dose where there is one.
 
-    occupancies: by ROI name, each on any grid. model: the model card. uncertainty: standard deviation of the samples, Gy.
+    occupancies: by ROI name, each on any grid. model: the model card. uncertainty: one standard deviation, Gy.
     samples: the doses it is of, for bands and intervals. estimate: the dose that a model which samples finds without sampling.
     calibration: how the model errs at this site.
     goals: those for head and neck unless given. tabulated: a planning system's histograms of the reference dose, or of the

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__, registry
-from ..core import Cancelled, Case, DoseGrid, Grid, InputError, OutputError, Prescription
+from ..core import Cancelled, Case, DoseGrid, Grid, InputError, OutputError, Prescription, Volume
 from ..model_card import MEASURED, default_samples, predicts
 from .protocol import JobFolder, Progress, Request, RequestError
 
@@ -154,7 +154,7 @@ def sampled(job: Job, predict: Callable[[Predictor, int], Prediction]) -> Sample
     for device, samples in dict.fromkeys([(request.device, wanted), (request.device, 1), ("cpu", 1)]):
         try:
             predictor = Predictor.load(request.model, device)
-            prediction = predict(predictor, samples)
+            prediction = calibrated(predict(predictor, samples), predictor.card)
         except torch.OutOfMemoryError:
             fallbacks.append(f"The GPU's memory did not suffice for {samples} sample(s) on {device}; less was computed.")
             job.warn(fallbacks[-1])
@@ -170,6 +170,15 @@ def sampled(job: Job, predict: Callable[[Predictor, int], Prediction]) -> Sample
         }
         return Sampled(prediction, made_with, (*fallbacks, *prediction.warnings))
     raise OutputError("The memory of this computer does not suffice for a prediction; close other programs and try again.")
+
+
+def calibrated(prediction: Prediction, card: Mapping[str, Any]) -> Prediction:
+    """With the spread that the model's calibration makes of that of the samples."""
+    from ..evaluation.uncertainty import SpreadScale
+
+    if prediction.spread is None:
+        return prediction
+    return replace(prediction, spread=Volume(SpreadScale.of(card).factor * prediction.spread.array, prediction.spread.grid))
 
 
 def on_wanted_grid(prediction: Prediction, case: Case, wanted: str) -> DoseGrid:
