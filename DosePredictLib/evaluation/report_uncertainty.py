@@ -38,12 +38,13 @@ def uncertainty_of(
 ) -> Uncertainty:
     """From each sample's own histograms; samples on any grid. card: the model's, whose calibration scales the spread."""
     scale = SpreadScale.of(card)
+    factors = {row.roi: scale.targets if row.is_target else scale.factor for row in rows}
     shown = [row for row in rows if row.name != BODY and not row.predicted.refusal and len(samples) > 1]
     curves = {row.roi: [Dvh.of(sample, occupancies[row.roi]) for sample in samples] for row in shown}
     return Uncertainty(
         spread=spread,
-        bands={row.roi: dvh_band(row.predicted, curves[row.roi], scale=scale.factor) for row in shown},
-        intervals={row.roi: _intervals(row.predicted, curves[row.roi], scale.factor) for row in shown},
+        bands={row.roi: dvh_band(row.predicted, curves[row.roi], scale=factors[row.roi]) for row in shown},
+        intervals={row.roi: _intervals(row.predicted, curves[row.roi], factors[row.roi]) for row in shown},
         words=scale.words,
     )
 

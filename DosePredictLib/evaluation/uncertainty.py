@@ -48,24 +48,34 @@ class Band:
 
 @dataclass(frozen=True)
 class SpreadScale:
-    """What the model's card says of its spread. words: one sentence for the report."""
+    """What the model's card says of its spread. words: one sentence for the report.
+
+    factor: of intervals and bands; targets: of those of targets, whose metrics lie at steep edges.
+    """
 
     factor: float
+    targets: float
     words: str
 
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> SpreadScale:
-        """Of ``card["calibration"]``: {"spread_scale", "coverage_90", "data", "n"}; without it, factor 1 and uncalibrated."""
+        """Of ``card["calibration"]``: {"spread_scale", "spread_scale_targets", "coverage_90", "data", "n"}.
+
+        Without it, factor 1 and uncalibrated; without one for targets, that of everything.
+        """
         known = card.get("calibration") or {}
         if "spread_scale" not in known:
             return cls(
+                1.0,
                 1.0,
                 "The spread of the samples is not calibrated for this model: the true value may well lie outside the intervals.",
             )
         held = f"; they then held the planned value in {100 * known['coverage_90']:.0f} %" if "coverage_90" in known else ""
         source = f" on {known.get('n', 'some')} patients ({known.get('data', 'unnamed data')})"
         factor = float(known["spread_scale"])
-        return cls(factor, f"Intervals are the spread of the samples times {factor:g}, calibrated{source}{held}.")
+        targets = float(known.get("spread_scale_targets", factor))
+        times = f"{factor:g}" if targets == factor else f"{factor:g}, of targets {targets:g}"
+        return cls(factor, targets, f"Intervals are the spread of the samples times {times}, calibrated{source}{held}.")
 
 
 def interval(values: Sequence[float], *, value: float | None = None, scale: float = 1.0) -> Interval:

@@ -4,6 +4,7 @@
 
 A 90 % interval of a voxel is the dose more or less scale x the half width of ``evaluation.uncertainty`` of its samples. The
 scale makes such intervals hold 90 % of the voxels that get at least 10 % of the prescription, on average over the patients.
+The same of the criteria of targets, which lie at steep edges that draws at half resolution do not have: a scale of their own.
 What is covered is counted on patients that did not set the scale: each half of them has that of the other half.
 """
 
@@ -23,7 +24,7 @@ import numpy as np
 from results import reference_of
 from scipy.stats import t
 
-from DosePredictLib.evaluation.openkbp import OAR_NAMES, dvh_metrics
+from DosePredictLib.evaluation.openkbp import OAR_NAMES, TARGET_NAMES, dvh_metrics
 from DosePredictLib.evaluation.uncertainty import PERCENT, half_width
 from DosePredictLib.inference.predictor import Predictor
 from DosePredictLib.io.openkbp import OpenKbpPatient, find_patients, is_complete, read_patient
@@ -85,12 +86,23 @@ def coverage(ratios: Sequence[np.ndarray], scale: float) -> float:
     return 100 * float(np.mean([(one <= scale).mean() for one in ratios]))
 
 
-def crossed(found: Sequence[Ratios], values: Callable[[Ratios], Sequence[float]]) -> float:
-    """Percent of ``values`` (of a Ratios) covered with the scale of voxels of the other half of the patients; NaN for none."""
+Values = Callable[[Ratios], Sequence[float]]
+
+
+def voxels_of(one: Ratios) -> np.ndarray:
+    return one.voxels
+
+
+def target_criteria_of(one: Ratios) -> np.ndarray:
+    return np.array([ratio for name in TARGET_NAMES for ratio in one.criteria.get(name, ())])
+
+
+def crossed(found: Sequence[Ratios], values: Values, scaled_by: Values = voxels_of) -> float:
+    """Percent of ``values`` covered with the scale for ``scaled_by`` of the other half of the patients; NaN for none."""
     halves = found[::2], found[1::2]
     covered = []
     for own, other in (halves, halves[::-1]):
-        scale = scale_for([one.voxels for one in other])
+        scale = scale_for([np.asarray(scaled_by(one)) for one in other])
         covered += [(np.asarray(values(one)) <= scale).mean() for one in own if len(values(one))]
     return 100 * float(np.mean(covered)) if covered else float("nan")
 
@@ -102,7 +114,11 @@ def table(found: Sequence[Ratios]) -> dict[str, dict[str, float]]:
         rows[name] = {
             "patients": sum(name in one.by_structure for one in found),
             "voxels": crossed(found, lambda one, name=name: one.by_structure.get(name, ())),
-            "criteria": crossed(found, lambda one, name=name: one.criteria.get(name, ())),
+            "criteria": crossed(
+                found,
+                lambda one, name=name: one.criteria.get(name, ()),
+                target_criteria_of if name in TARGET_NAMES else voxels_of,
+            ),
         }
     return rows
 
@@ -145,8 +161,9 @@ def main() -> None:
     folders = [folder for folder in find_patients(options.data) if is_complete(folder)][: options.limit]
     found = [ratios_of(read_patient(folder), predictor, samples=options.samples, seed=options.seed) for folder in folders]
     voxels = [one.voxels for one in found]
-    scale, held = scale_for(voxels), crossed(found, lambda one: one.voxels)
-    print(f"{len(found)} patients, {options.samples} samples; spread_scale {scale:.2f}")
+    scale, held = scale_for(voxels), crossed(found, voxels_of)
+    targets = scale_for([target_criteria_of(one) for one in found])
+    print(f"{len(found)} patients, {options.samples} samples; spread_scale {scale:.2f}, spread_scale_targets {targets:.2f}")
     print(f"voxels above {ISODOSE:.0%} of the prescription covered: {coverage(voxels, 1):.0f} % unscaled, {held:.0f} % scaled")
     rows = table(found)
     print("| structure | patients | voxels | criteria |\n|---|---|---|---|")
@@ -156,7 +173,8 @@ def main() -> None:
     if options.plot:
         draw(points, f"{options.model}, {options.samples} samples, {len(found)} patients", options.plot)
     if options.json:
-        result = {"spread_scale": scale, "coverage_90": held / 100, "n": len(found), "structures": rows, "reliability": points}
+        scales = {"spread_scale": scale, "spread_scale_targets": targets, "coverage_90": held / 100, "n": len(found)}
+        result = {**scales, "structures": rows, "reliability": points}
         options.json.write_text(json.dumps(result, indent=1), encoding="utf-8")
 
 

@@ -25,7 +25,11 @@ def ratios(benchmark: ModuleType, *, narrow: float, patients: int = 6):
     for _ in range(patients):
         draws, planned = narrow * rng.normal(size=(8, 4000)), rng.normal(size=4000)
         voxels = benchmark.ratio_to(half_width(draws), planned)
-        found.append(benchmark.Ratios(voxels, {"PTV70": voxels[:100]}, {"PTV70": [0.1, 9.0]}))
+        found.append(
+            benchmark.Ratios(
+                voxels, {"PTV70": voxels[:100], "Larynx": voxels[100:]}, {name: [0.1, 9.0] for name in ("PTV70", "Larynx")}
+            )
+        )
     return found
 
 
@@ -44,7 +48,13 @@ def test_with_the_scale_of_the_other_half_nine_of_ten_voxels_are_covered(benchma
     found = ratios(benchmark, narrow=0.5)
     assert benchmark.crossed(found, lambda one: one.voxels) == pytest.approx(90, abs=1)
     rows = benchmark.table(found)
-    assert rows["PTV70"]["patients"] == 6 and rows["PTV70"]["criteria"] == 50
+    assert rows["PTV70"]["patients"] == 6 and rows["Larynx"]["criteria"] == 50
+
+
+def test_criteria_of_targets_have_a_scale_of_their_own(benchmark):
+    found = ratios(benchmark, narrow=0.5)
+    assert benchmark.table(found)["PTV70"]["criteria"] == 100
+    assert benchmark.scale_for([benchmark.target_criteria_of(one) for one in found]) == pytest.approx(9)
 
 
 def test_scaled_intervals_of_every_probability_hold_what_they_promise(benchmark):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from DosePredictLib.core import InputError
+from DosePredictLib.core import DoseGrid, Grid, InputError, Volume
 from DosePredictLib.evaluation.dvh import Dvh
 from DosePredictLib.evaluation.metrics import Metric
+from DosePredictLib.evaluation.report_uncertainty import uncertainty_of
+from DosePredictLib.evaluation.structure_metrics import StructureRow
 from DosePredictLib.evaluation.uncertainty import (
     BAND_PERCENT,
     SpreadScale,
@@ -72,3 +74,24 @@ def test_the_words_say_whether_the_spread_is_calibrated() -> None:
     card = {"calibration": {"spread_scale": 1.7, "coverage_90": 0.91, "data": "OpenKBP validation", "n": 33}}
     found = SpreadScale.of(card)
     assert found.factor == 1.7 and "33 patients" in found.words and "91 %" in found.words
+
+
+def test_targets_may_have_a_factor_of_their_own() -> None:
+    card = {"calibration": {"spread_scale": 1.7}}
+    assert SpreadScale.of(card).targets == 1.7 and SpreadScale.of({}).targets == 1
+    card["calibration"]["spread_scale_targets"] = 4.0
+    assert SpreadScale.of(card).targets == 4 and "1.7, of targets 4" in SpreadScale.of(card).words
+
+
+def test_the_interval_of_a_target_is_widened_by_the_factor_of_targets() -> None:
+    grid = Grid((10, 10, 10), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
+    occupancy = Volume(np.ones(grid.shape), grid)
+    samples = [DoseGrid(np.full(grid.shape, dose), grid) for dose in (19.0, 20.0, 21.0)]
+    rows = [
+        StructureRow("PTV_High", "T", Dvh.of(samples[1], occupancy), prescription_gy=20.0),
+        StructureRow("Larynx", "O", Dvh.of(samples[1], occupancy)),
+    ]
+    card = {"calibration": {"spread_scale": 1.0, "spread_scale_targets": 3.0}}
+    found = uncertainty_of(rows, Volume(np.ones(grid.shape), grid), samples, {"T": occupancy, "O": occupancy}, card)
+    assert found.width("T", "dmean_gy") == pytest.approx(3 * found.width("O", "dmean_gy"), rel=1e-3)
+    assert found.width("O", "dmean_gy") > 1
