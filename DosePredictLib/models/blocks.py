@@ -64,9 +64,10 @@ def zeroed(module: nn.Conv2d) -> nn.Conv2d:
     return module
 
 
-def as_masks(condition: Tensor) -> Tensor:
-    """(batch, channels, rows, columns), CT and prescription first: the distance maps after them as what is inside, 0 or 1."""
-    return torch.cat([condition[:, :2], (condition[:, 2:] > 0).to(condition)], dim=1)
+def as_masks(condition: Tensor, end: int | None = None) -> Tensor:
+    """Channels: CT, prescription, distance maps until ``end``, others. The maps as what is inside, 0 or 1; the rest as it is."""
+    maps = (condition[:, 2:end] > 0).to(condition)
+    return torch.cat([condition[:, :2], maps, condition[:, 2 + maps.shape[1] :]], dim=1)
 
 
 class TimeEmbedding(nn.Module):

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import TimeEmbedding
+from .blocks import TimeEmbedding, as_masks
 from .volume_unet import VolumeUNet
 
 TIME_WIDTH = 64
@@ -25,19 +25,27 @@ class ResDose(nn.Module):
     channels: of the input, in the recipe's order; ``plan`` is the index of the planned dose (a share) that is corrected.
     widths: of the U-Net, from half resolution downwards; sides of the volume are multiples of 2 ** len(widths).
     refinement: widths of the network of residuals, from a quarter of the resolution downwards; empty for none.
+    masks: whether the correction sees the distance maps, which end before the open fields and the plan, as masks only.
     """
 
     def __init__(
-        self, channels: int, widths: Sequence[int], plan: int = 13, dropout: float = 0.0, refinement: Sequence[int] = ()
+        self,
+        channels: int,
+        widths: Sequence[int],
+        plan: int = 13,
+        dropout: float = 0.0,
+        refinement: Sequence[int] = (),
+        masks: bool = False,
     ) -> None:
         super().__init__()
-        self.plan = plan
+        self.plan, self.masks = plan, masks
         self.correction = VolumeUNet(channels, widths, dropout=dropout)
         self.refinement = VolumeUNet(channels + 2, refinement, time_width=TIME_WIDTH) if refinement else None
         self.time = TimeEmbedding(TIME_WIDTH) if refinement else None
 
     def forward(self, given: Tensor) -> Tensor:
-        return given[:, self.plan : self.plan + 1].float() - 1 + self.correction(given).float()
+        seen = as_masks(given, end=self.plan - 1) if self.masks else given
+        return given[:, self.plan : self.plan + 1].float() - 1 + self.correction(seen).float()
 
     def seen(self, given: Tensor, answer: Tensor) -> Tensor:
         """What the network of residuals sees of a case: (batch, channels + 1, k/2, j/2, i/2)."""

@@ -72,3 +72,20 @@ def test_the_second_network_sees_what_the_first_found():
 
 def test_the_plain_network_starts_without_dose():
     assert (build("unet", TINY["unet"])(torch.randn(1, 12, 8, 16, 16)) == -1).all()
+
+
+@pytest.mark.parametrize(("model", "size"), [("unet", {"channels": 12}), ("resdose", {"channels": 16, "plan": 13})])
+def test_a_network_of_masks_does_not_see_how_far_structures_are(model, size):
+    torch.manual_seed(0)
+    network = build(model, {**size, "widths": (16, 16), "masks": True})
+    torch.nn.init.normal_((network.share if model == "unet" else network.correction).answer.weight)
+    given = torch.randn(1, size["channels"], 8, 16, 16)
+    farther, other = given.clone(), given.clone()
+    farther[:, 2:12] *= 2
+    other[:, 11] *= -1
+    assert torch.equal(network(farther), network(given))
+    assert not torch.allclose(network(other), network(given))
+    for number in {0, 1, *range(12, size["channels"])}:  # the rest it sees as it is
+        changed = given.clone()
+        changed[:, number] *= 2
+        assert not torch.allclose(network(changed), network(given))
