@@ -47,7 +47,7 @@ def _train(arguments: argparse.Namespace) -> int:
     plan = read_recipe(arguments.recipe, arguments.changes)
     start = registry.find(arguments.start) if arguments.start else None
     teachers = [registry.find(name) for name in arguments.teachers]
-    learn, check = find_cases(arguments.data)
+    learn, check = find_cases(arguments.data, without_ct=plan.training.without_ct)
     arguments.out.mkdir(parents=True, exist_ok=True)
     cache = arguments.out / CACHE
     with leader_first():

@@ -20,7 +20,8 @@ class Recipe:
     structures: OAR distance-map channels in their order, after the targets PTV_High, PTV_Mid, PTV_Low.
     missing_distance_mm: constant that stands in for a missing structure, "far outside", never 0 ("on the surface").
     voxel_distances: whether distances are counted in voxels, and unit, clip and missing distance with them (DoseDiff's MSDM).
-    planning: {"angles_deg": [...], "plans": [{...}, ...]}: doses of simple fields as further channels (preprocessing.planning).
+    planning: {"angles_deg": [...], "plans": [{...}, ...]}: doses of simple fields as further channels (preprocessing.planning);
+    with "beyond_mm", also that far beside what the CT shows: OpenKBP's dose reaches over the edge of some CTs.
     dose_range: dose / highest prescription that maps to [-1, 1]; ct_range_hu likewise.
     """
 

@@ -22,6 +22,7 @@ TG263 = {
     "Esophagus": "Esophagus", "Larynx": "Larynx", "Mandible": "Bone_Mandible",
 }  # fmt: skip
 HU_OFFSET = 1000  # stored value - HU, as the fat and brainstem peaks of the data say
+WITHOUT_CT = ("dose", "possible_dose_mask", "voxel_dimensions")
 HIGHEST_STORED_CT = 4095  # the organisers' advice for the few values above
 
 
@@ -54,12 +55,15 @@ def is_training(path: Path) -> bool:
     return patient_number(path) <= 200
 
 
-def is_complete(path: Path, names: Sequence[str] = ("ct", "dose", "possible_dose_mask", "voxel_dimensions")) -> bool:
+def is_complete(path: Path, names: Sequence[str] = (*WITHOUT_CT, "ct")) -> bool:
     return all((path / f"{name}.csv").exists() for name in names)
 
 
-def read_patient(path: Path) -> OpenKbpPatient:
-    """Raises InputError where a file is missing or not in the challenge's format."""
+def read_patient(path: Path, *, water_for_ct: bool = False) -> OpenKbpPatient:
+    """water_for_ct: a patient of water, wherever dose may be, where the CT is missing; to learn from, not to predict for.
+
+    Raises InputError where a file is missing or not in the challenge's format.
+    """
     grid = _grid(path)
     masks = {roi: mask for roi in (*TG263, *TARGET_GY) if (mask := read_mask(path / f"{roi}.csv")) is not None}
     present = [roi for roi in TARGET_GY if roi in masks]
@@ -69,7 +73,7 @@ def read_patient(path: Path) -> OpenKbpPatient:
     possible = read_mask(path / "possible_dose_mask.csv")
     dose_file = path / "dose.csv"
     case = Case(
-        ct=Volume(np.minimum(read_values(path / "ct.csv"), HIGHEST_STORED_CT) - HU_OFFSET, grid),
+        ct=Volume(water(possible) if water_for_ct and not is_complete(path) and possible is not None else _hu(path), grid),
         structures=structures,
         prescription=Prescription(tuple(Target(roi, TARGET_GY[roi], "OpenKBP") for roi in present)),
         names={TG263[roi]: roi for roi in TG263 if roi in masks},
@@ -77,6 +81,11 @@ def read_patient(path: Path) -> OpenKbpPatient:
         label=path.name,
     )
     return OpenKbpPatient(path.name, case, np.ones(grid.shape, bool) if possible is None else possible, masks)
+
+
+def water(possible: np.ndarray) -> np.ndarray:
+    """HU [k, j, i] of water where dose is ``possible``, of air elsewhere."""
+    return np.where(possible, np.float32(0), np.float32(-HU_OFFSET))
 
 
 def write_dose(path: Path, gray: np.ndarray) -> None:
@@ -102,6 +111,10 @@ def read_mask(path: Path) -> np.ndarray | None:
         return None
     index = _rows(path, columns=(0,))[:, 0]
     return _from_challenge(_scattered(index, np.True_, path)) if index.size else None
+
+
+def _hu(path: Path) -> np.ndarray:
+    return np.minimum(read_values(path / "ct.csv"), HIGHEST_STORED_CT) - HU_OFFSET
 
 
 def _grid(path: Path) -> Grid:

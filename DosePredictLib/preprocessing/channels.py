@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from ..core import BODY, TARGET_SLOTS, Case, Grid, InputError, Recipe, Structure, Volume
 from .body import body_mask, filled
@@ -78,7 +79,7 @@ def planned_channels(
     recipe: Recipe,
     grid: Grid,
 ) -> list[np.ndarray]:
-    """Doses of simple fields as shares of the highest prescription, where ``dosed`` and in the box."""
+    """Doses of simple fields as shares of the highest prescription, where ``dosed`` or near it, and in the box."""
     inside = {slot: occupancy >= 0.5 for slot, occupancy in targets.items() if occupancy is not None}
     region = np.zeros(grid.shape, bool)
     box.put(np.ones(box.shape, bool), region)
@@ -90,8 +91,15 @@ def planned_channels(
             {name: occupancy >= 0.5 for name, occupancy in organs.items() if occupancy is not None},
             [Objectives(**plan) for plan in recipe.planning["plans"]],
             recipe.planning["angles_deg"],
+            region & widened(dosed, grid, recipe.planning.get("beyond_mm", 0.0)),
         )
     )
+
+
+def widened(mask: np.ndarray, grid: Grid, margin_mm: float) -> np.ndarray:
+    """``mask`` [k, j, i] grown within each slice, by a margin rounded to whole voxels."""
+    steps = round(margin_mm / grid.spacing[0])
+    return binary_dilation(mask, np.ones((1, 3, 3), bool), iterations=steps) if steps else mask
 
 
 def prescription_map(case: Case, targets: Mapping[str, np.ndarray | None]) -> np.ndarray:

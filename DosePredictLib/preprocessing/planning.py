@@ -42,10 +42,12 @@ def planned_doses(
     organs: Mapping[str, np.ndarray],
     plans: Sequence[Objectives],
     angles_deg: Sequence[float] = NINE_FIELDS_DEG,
+    shown: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(1 + plans, k, j, i) float32, zero outside ``region``: dose of all beamlets open alike, then of each optimised plan.
+    """(1 + plans, k, j, i) float32, zero outside ``shown``: dose of all beamlets open alike, then of each optimised plan.
 
-    hu: CT, air outside the patient, on a grid along the patient's axes. region: [k, j, i] bool, where dose is computed.
+    hu: CT, air outside the patient, on a grid along the patient's axes. region: [k, j, i] bool, where dose is of interest to the
+    plans. shown: [k, j, i] bool, holds ``region`` and is where dose is computed; ``region`` itself where nothing else is said.
     wanted: [k, j, i] dose in the targets, in the unit of the result, 0 elsewhere. organs: [k, j, i] bool each.
     The first is scaled to the mean of ``wanted`` in the targets.
     """
@@ -59,7 +61,7 @@ def planned_doses(
     wishes = zip(objectives, plans, strict=True)
     fluences = in_threads(lambda wish: best_fluence(matrix, beams, wish[0], wish[1].iterations), wishes)
     everywhere = np.concatenate([beam.open.ravel() for beam in beams]).astype(np.float32)
-    doses = dose_of(np.stack([everywhere, *fluences], axis=1), beams, hu, np.flatnonzero(region))
+    doses = dose_of(np.stack([everywhere, *fluences], axis=1), beams, hu, np.flatnonzero(region if shown is None else shown))
     target = wanted > 0
     doses[0] *= wanted[target].mean() / max(float(doses[0][target].mean()), 1e-6)
     return doses

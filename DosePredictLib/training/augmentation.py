@@ -20,7 +20,8 @@ class Augmentation:
     Zoom stands for another voxel size, so distances stay as they are. drop: probability of losing each organ.
     turned: probability of a rotation. turns_deg: of copies among which a volumetric network draws, beside the patient as he is:
     multiples of the angle between equally spaced fields, under which other doses of these fields are as likely (C3D).
-    copies: how often one of them is drawn. upside_down: probability of a mirror from head to foot, which coplanar fields allow.
+    copies: how often one of them is drawn. blank_ct: probability that the CT shows water wherever it shows anything.
+    upside_down: probability of a mirror from head to foot, which coplanar fields allow.
     """
 
     flip: float = 0.5
@@ -32,6 +33,7 @@ class Augmentation:
     turns_deg: tuple[float, ...] = ()
     copies: float = 0.5
     upside_down: float = 0.0
+    blank_ct: float = 0.0
 
 
 def augment(batch: Tensor, recipe: Recipe, settings: Augmentation, rng: np.random.Generator) -> Tensor:

@@ -16,7 +16,7 @@ from ..inference.descriptors import descriptors, occupancies_of
 from ..inference.domain import distribution
 from ..registry import CARD, WEIGHTS, ModelInfo, sha256
 from .checkpoints import State
-from .dataset import read_case
+from .dataset import has_ct, read_case
 from .pairs import measurement_facts
 from .settings import TrainingRecipe
 
@@ -70,8 +70,8 @@ def identity(model: ModelInfo) -> dict[str, str]:
 
 
 def domain_of(folders: Sequence[Path], recipe: Recipe) -> dict[str, list[float]]:
-    """The distribution of each descriptor over the training cases, as quantiles."""
-    return distribution([_described(read_case(folder), recipe) for folder in folders])
+    """The distribution of each descriptor over the training cases that have a CT, as quantiles."""
+    return distribution([_described(read_case(folder), recipe) for folder in folders if has_ct(folder)])
 
 
 def _described(case: Case, recipe: Recipe) -> dict[str, float]:

@@ -52,15 +52,16 @@ def patient_of(case: Case, recipe: Recipe, grid: Grid, *, counts: np.ndarray | N
     return Patient(case.label, channels, given.box.take(unit).astype(np.float16), counted, case.prescription.highest_gy)
 
 
-def find_cases(data: Path) -> tuple[list[Path], list[Path]]:
+def find_cases(data: Path, *, without_ct: bool = False) -> tuple[list[Path], list[Path]]:
     """Folders to learn from and to validate on, each one case with a dose.
 
     OpenKBP patients are split as the challenge does; of DICOM cases, the sub-folders of ``data``, every sixth validates.
-    Raises InputError where there is nothing to learn from.
+    without_ct: OpenKBP patients whose CT is missing teach, too. Raises InputError where there is nothing to learn from.
     """
-    patients = [path for path in sorted(data.rglob("pt_*"), key=openkbp.patient_number) if openkbp.is_complete(path)]
+    known = sorted(data.rglob("pt_*"), key=openkbp.patient_number)
+    patients = [path for path in known if openkbp.is_complete(path)]
     if patients:
-        learn = [path for path in patients if openkbp.is_training(path)]
+        learn = [path for path in known if openkbp.is_training(path) and (path in patients or (without_ct and has_dose(path)))]
         check = [path for path in patients if not openkbp.is_training(path)]
     else:
         cases = sorted(path for path in data.iterdir() if path.is_dir()) if data.is_dir() else []
@@ -74,6 +75,15 @@ def find_cases(data: Path) -> tuple[list[Path], list[Path]]:
 def read_case(folder: Path) -> Case:
     """A case of either kind."""
     return openkbp.read_patient(folder).case if is_openkbp(folder) else load_case([folder]).case
+
+
+def has_ct(folder: Path) -> bool:
+    return not is_openkbp(folder) or openkbp.is_complete(folder)
+
+
+def has_dose(folder: Path) -> bool:
+    """Whether an OpenKBP patient can teach, but perhaps for his CT."""
+    return openkbp.is_complete(folder, openkbp.WITHOUT_CT)
 
 
 def is_openkbp(folder: Path) -> bool:
@@ -128,7 +138,7 @@ def recipe_key(recipe: Recipe) -> str:
 def _prepared(folder: Path, recipe: Recipe) -> Patient:
     """OpenKBP on its own grid, whose CT is empty outside the patient; a DICOM case on the network's."""
     if is_openkbp(folder):
-        found = openkbp.read_patient(folder)
+        found = openkbp.read_patient(folder, water_for_ct=True)
         return patient_of(found.case, recipe, found.case.ct.grid, counts=found.possible_dose_mask, trust_air=True)
     case = load_case([folder]).case
     return patient_of(case, recipe, network_grid(case, recipe))

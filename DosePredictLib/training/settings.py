@@ -36,6 +36,7 @@ class Settings:
     dvh_weight: of the distance between DVHs in the loss, beside 1 for the dose error (volumetric networks).
     criteria_weight: likewise of the error of the criteria of OpenKBP's DVH score.
     teachers_share: of the dose to learn, what teachers answer where there are any; the rest is the planned dose.
+    without_ct: whether OpenKBP patients whose CT is missing teach too, as bodies of water.
     norm: "L2" or "L1", of the noise loss. pretraining: of ``steps``, those in which DiffDP's structure encoder learns alone.
     estimate_weight: of the encoder's own dose error in the steps after that, beside 1 for the noise loss.
     For resdose, pretraining is what gives the answer; the steps after that learn its residual.
@@ -55,6 +56,7 @@ class Settings:
     dvh_weight: float = 0.0
     criteria_weight: float = 0.0
     teachers_share: float = 0.5
+    without_ct: bool = False
     norm: str = "L2"
     pretraining: int = 0
     estimate_weight: float = 0.0
