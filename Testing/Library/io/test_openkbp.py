@@ -55,6 +55,16 @@ def test_units_and_names_are_those_of_the_library(patient_folder):
     assert [(t.roi, t.dose_gy) for t in case.prescription.targets] == [("PTV70", 70.0)]
 
 
+def test_a_patient_without_ct_can_be_one_of_water_to_learn_from(patient_folder):
+    hu = read_patient(patient_folder, water_for_ct=True).case.ct.array
+    assert hu.max() == 4095 - 1000  # he has one
+    (patient_folder / "ct.csv").unlink()
+    with pytest.raises(InputError, match=r"pt_7/ct\.csv is missing"):
+        read_patient(patient_folder)
+    patient = read_patient(patient_folder, water_for_ct=True)
+    assert np.array_equal(patient.case.ct.array, np.where(patient.possible_dose_mask, 0, -1000))
+
+
 def test_a_dose_written_as_submission_is_read_back_as_it_was(patient_folder):
     rng = np.random.default_rng(0)
     gray = np.where(rng.random((128, 128, 128)) < 1e-3, rng.random((128, 128, 128)) * 70, 0)

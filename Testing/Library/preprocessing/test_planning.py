@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 
 from DosePredictLib.core import Grid, Volume
 from DosePredictLib.preprocessing.beams import NINE_FIELDS_DEG, Beam, voxel_points
+from DosePredictLib.preprocessing.channels import widened
 from DosePredictLib.preprocessing.fluence import Objective, best_fluence
 from DosePredictLib.preprocessing.planning import Objectives, planned_doses
 
@@ -61,6 +62,24 @@ def test_a_plan_covers_the_target_and_spares_what_it_is_asked_to_spare(patient):
         assert (dose[~body] == 0).all()
         assert dose[body & ~target].mean() < 0.5
     assert sparing[organ].mean() < 0.6 * plain[organ].mean()
+
+
+def test_what_is_shown_beside_the_body_does_not_change_the_plan(patient):
+    ct, body, wanted, organ = patient
+    plan = [Objectives(iterations=20)]
+    inside = planned_doses(ct, body, wanted, {"Cord": organ}, plan)
+    shown = widened(body, GRID, 11.0)
+    beside = planned_doses(ct, body, wanted, {"Cord": organ}, plan, shown=shown)
+    np.testing.assert_allclose(beside[:, body], inside[:, body], atol=1e-5)
+    assert (beside[:, shown & ~body].max(axis=1) > 0.1).all() and (beside[:, ~shown] == 0).all()
+
+
+def test_a_mask_grows_by_whole_voxels_within_its_slices():
+    mask = np.zeros(GRID.shape, bool)
+    mask[7, 30, 30] = True
+    grown = widened(mask, GRID, 11.0)  # 2.75 voxels
+    assert np.array_equal(np.argwhere(grown).min(axis=0), [7, 27, 27]) and grown.sum() == 49
+    assert np.array_equal(widened(mask, GRID, 0.0), mask)
 
 
 def test_the_plan_of_the_mirror_image_is_the_mirror_image_of_the_plan(patient):

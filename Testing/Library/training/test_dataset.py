@@ -16,7 +16,7 @@ from DosePredictLib.preprocessing.channels import conditions, network_grid
 from DosePredictLib.preprocessing.intensity import unit_to_dose
 from DosePredictLib.training.augmentation import Augmentation
 from DosePredictLib.training.card import write_model
-from DosePredictLib.training.dataset import find_cases, load_patients, patient_of, read_case
+from DosePredictLib.training.dataset import find_cases, has_ct, load_patients, patient_of, read_case
 from DosePredictLib.training.loop import train
 from DosePredictLib.training.settings import Settings, TrainingRecipe
 
@@ -72,6 +72,17 @@ def test_of_dicom_cases_every_sixth_validates(tmp_path):
         (tmp_path / f"case{n:02d}").mkdir()
     learn, check = find_cases(tmp_path)
     assert [p.name for p in check] == ["case05", "case11"] and len(learn) == 10
+
+
+def test_openkbp_patients_without_ct_teach_where_the_recipe_says_so_but_never_validate(tmp_path):
+    for name, files in {"pt_1": "ct", "pt_2": "", "pt_3": "no dose", "pt_201": "ct", "pt_202": ""}.items():
+        (tmp_path / name).mkdir()
+        for file in ("possible_dose_mask", "voxel_dimensions", "ct" * (files == "ct"), "dose" * (files != "no dose")):
+            (tmp_path / name / f"{file}.csv").touch()
+    learn, check = find_cases(tmp_path, without_ct=True)
+    assert [path.name for path in learn] == ["pt_1", "pt_2"] and [path.name for path in check] == ["pt_201"]
+    assert [has_ct(path) for path in learn] == [True, False]
+    assert [path.name for path in find_cases(tmp_path)[0]] == ["pt_1"]
 
 
 def test_a_run_ends_in_a_model_that_can_be_installed_and_knows_its_domain(data, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from torch import nn
 
 from DosePredictLib.core import Recipe
 from DosePredictLib.evaluation.openkbp import dvh_metrics
+from DosePredictLib.preprocessing.intensity import ct_to_unit
 from DosePredictLib.training.augmentation import Augmentation
 from DosePredictLib.training.checkpoints import moving_average
 from DosePredictLib.training.dataset import Patient
@@ -115,6 +116,14 @@ def test_head_and_foot_change_places_in_everything():
     volume = torch.from_numpy(np.random.default_rng(0).random((18, 4, 16, 16)).astype(np.float32))
     still = replace(STILL, upside_down=1)
     assert torch.equal(augmented(volume.clone(), RECIPE, still, np.random.default_rng(0)), volume.flip(1))
+
+
+def test_a_blank_ct_is_water_where_it_showed_anything():
+    volume = torch.full((18, 4, 16, 16), -1.0)
+    volume[0, :, 4:] = 0.6  # bone
+    changed = augmented(volume.clone(), RECIPE, replace(STILL, blank_ct=1), np.random.default_rng(0))
+    assert (changed[0, :, :4] == -1).all() and (changed[0, :, 4:] == ct_to_unit(np.zeros(1), RECIPE)[0]).all()
+    assert torch.equal(changed[1:], volume[1:])
 
 
 def test_a_lost_organ_is_far_away():
