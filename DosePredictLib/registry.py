@@ -31,6 +31,7 @@ KINDS_IN_CARD = {
     "metrics": list,
     "default_steps": int,
     "default_samples": int,
+    "companion": dict,
 }
 LARGEST_CARD = 1 << 22  # bytes
 
@@ -109,6 +110,22 @@ def verify(model: ModelInfo) -> None:
         )
 
 
+def companion(model: ModelInfo) -> ModelInfo | None:
+    """The installed model whose answer is part of ``model``'s, by the weights that its card names, whatever else has its id.
+
+    Raises ModelError where there is none of these weights.
+    """
+    named = model.card.get("companion")
+    if not named:
+        return None
+    everywhere = (*_models_in(resource("Models"), True), *_models_in(models_folder(), False))
+    for one in everywhere:
+        if one.card["weights_sha256"] == named["weights_sha256"]:
+            return one
+    wanted = f"{named['id']} (weights {named['weights_sha256'][:12]})"
+    raise ModelError(f"The model {model.id} answers together with {wanted}, which is not installed; install that, too.")
+
+
 def install(folder: Path) -> ModelInfo:
     """Copy a model into the user's folder, whole or not at all; raises ModelError if it is not one, damaged, or there already."""
     model = _read(folder, shipped=False)
@@ -158,4 +175,13 @@ def _read(folder: Path, shipped: bool) -> ModelInfo:
         raise ModelError(f"The model card of {folder.name} has an odd value for {', '.join(odd)}; install the model again.")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", card["id"]):
         raise ModelError(f"The model card of {folder.name} has an id that is not made of letters, digits, - and _ only.")
+    if not _is_companion(card.get("companion", {})):
+        raise ModelError(f"The model card of {folder.name} has an odd value for companion; install the model again.")
     return ModelInfo(id=str(card["id"]), folder=folder, card=card, shipped=shipped)
+
+
+def _is_companion(named: dict[str, Any]) -> bool:
+    """Nothing, or a model by its weights and the share of its answer."""
+    share = named.get("share")
+    words = all(isinstance(named.get(key), str) for key in ("id", "weights_sha256"))
+    return not named or (words and isinstance(share, (int, float)) and 0 <= share <= 1)

@@ -22,6 +22,7 @@ from ..preprocessing.dose_channels import PLANNED_DOSE
 from ..preprocessing.intensity import unit_to_dose
 from ..samplers.common import OnStep
 from . import weights
+from .companion import Companion
 from .latentwise import context_of, places_of, sample_volume
 from .residualwise import drawn_volume
 from .slicewise import estimated_slices, sample_slices
@@ -55,15 +56,20 @@ class Predictor:
     recipe: Recipe
     card: dict[str, Any]
     device: torch.device
+    companion: Companion | None = None
 
     @classmethod
     def load(cls, model_id: str, device: str = "auto") -> Predictor:
         """Raises ModelError for an unknown model, a device that is not there, and weights that are not those of their card."""
         model = registry.find(model_id)
         registry.verify(model)
-        place = device_of(device)
-        network, recipe = weights.load(model.weights, place)
-        return cls(network, recipe, model.card, place)
+        return cls.of(model, device_of(device))
+
+    @classmethod
+    def of(cls, model: registry.ModelInfo, device: torch.device) -> Predictor:
+        """Of a model that need not be installed."""
+        network, recipe = weights.load(model.weights, device)
+        return cls(network, recipe, model.card, device, Companion.of(model, recipe, device))
 
     @property
     def default_steps(self) -> int:
@@ -130,7 +136,9 @@ class Predictor:
 
     def _answer(self, given: Conditions, on_step: OnStep | None) -> torch.Tensor:
         """(k, j, i) in the recipe's unit, over the network's box."""
-        return predicted_volume(self.network, self._channels(given), half=fast_bfloat16(self.device), on_step=on_step)
+        channels, half = self._channels(given), fast_bfloat16(self.device)
+        answer = predicted_volume(self.network, channels, half=half, on_step=on_step)
+        return self.companion.joined(answer, channels, half=half) if self.companion else answer
 
     def _sampler(self, given: Conditions, case: Case, places: tuple[int, int], answer: torch.Tensor | None) -> Sampler:
         """What draws a dose over the network's box."""

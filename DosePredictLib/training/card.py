@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..core import Case, Recipe
 from ..inference import weights
 from ..inference.descriptors import descriptors, occupancies_of
 from ..inference.domain import distribution
-from ..registry import CARD, WEIGHTS, ModelInfo, sha256
+from ..registry import CARD, WEIGHTS, ModelInfo, find, sha256
 from .checkpoints import State
 from .dataset import has_ct, read_case
 from .pairs import measurement_facts
@@ -37,6 +37,7 @@ def write_model(
     weights.save(state.average.module, plan.recipe, folder / WEIGHTS)
     card = {
         **plan.card,
+        **named_companion(plan.card.get("companion")),
         "weights_sha256": sha256(folder / WEIGHTS),
         "parameters": sum(p.numel() for p in state.average.module.parameters()),
         "organs": list(plan.recipe.structures),
@@ -45,6 +46,11 @@ def write_model(
         "recipe": plan.recipe.to_dict(),
     }
     (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def named_companion(wanted: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The installed model that the recipe's card wants beside this one, pinned by its weights."""
+    return {"companion": {**identity(find(wanted["id"])), "share": wanted["share"]}} if wanted else {}
 
 
 def training_facts(state: State, plan: TrainingRecipe, cases: int) -> dict[str, Any]:

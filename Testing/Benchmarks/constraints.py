@@ -26,7 +26,6 @@ from DosePredictLib import registry
 from DosePredictLib.core import DoseGrid, Volume
 from DosePredictLib.evaluation.dvh import Dvh
 from DosePredictLib.evaluation.goals import Goal, GoalResult, evaluate_goals, read_goals, templates
-from DosePredictLib.inference import weights
 from DosePredictLib.inference.descriptors import occupancies_of
 from DosePredictLib.inference.predictor import Predictor
 from DosePredictLib.io.openkbp import OpenKbpPatient, find_patients, is_complete, read_patient
@@ -51,7 +50,7 @@ class Missed:
 def predictor_in(folder: Path) -> Predictor:
     model, device = model_in(folder), torch.device("cpu")
     registry.verify(model)
-    return Predictor(*weights.load(model.weights, device), model.card, device)
+    return Predictor.of(model, device)
 
 
 def histograms(dose: DoseGrid, occupancies: Mapping[str, Volume]) -> dict[str, Dvh]:

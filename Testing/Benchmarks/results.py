@@ -147,14 +147,13 @@ def measured(folder: Path, patients: Sequence[Path], *, steps: int, samples: int
     """One line: the model in ``folder`` on these patients."""
     import torch
 
-    from DosePredictLib.inference import weights
     from DosePredictLib.inference.predictor import Predictor
 
     torch.set_num_threads(threads)
     model = model_in(folder)
     registry.verify(model)
     device = torch.device("cpu")
-    predictor = Predictor(*weights.load(model.weights, device), model.card, device)
+    predictor = Predictor.of(model, device)
     asked = argparse.Namespace(steps=steps, samples=samples, seed=SEED)
     dose, estimate, cost = Measures(), Measures(), Cost()
     for path in patients:

@@ -1,0 +1,102 @@
+"""Two networks that answer together: the dose is the mean that the card names, or there is none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from DosePredictLib import registry
+from DosePredictLib.core import Case, ModelError, Recipe
+from DosePredictLib.inference import weights
+from DosePredictLib.inference.predictor import Predictor
+from DosePredictLib.models import build
+from DosePredictLib.training.card import named_companion
+
+FIRST = Recipe(
+    model="resdose",
+    network={"channels": 14, "widths": (8, 8)},
+    volumetric=True,
+    spacing_mm=(8.0, 8.0, 6.0),
+    dose_range=(0.0, 2.0),
+    planning={"angles_deg": [0, 120, 240], "plans": [{"iterations": 4}]},
+    steps=1,
+)
+SECOND = replace(FIRST, model="unet", network={"channels": 12, "widths": (8, 8)}, planning={})
+
+
+def install(folder: Path, recipe: Recipe, **card: Any) -> registry.ModelInfo:
+    """An untrained model: resdose answers with its plan, unet with no dose at all."""
+    folder.mkdir(parents=True)
+    weights.save(build(recipe.model, recipe.network), recipe, folder / registry.WEIGHTS)
+    named = {"id": recipe.model, "version": "1", "weights_sha256": registry.sha256(folder / registry.WEIGHTS), **card}
+    (folder / registry.CARD).write_text(json.dumps(named))
+    return next(model for model in registry.available() if model.folder == folder)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DOSEPREDICT_MODELS", str(tmp_path))
+    return tmp_path
+
+
+def pinned(model: registry.ModelInfo, share: float = 0.25) -> dict[str, Any]:
+    return {"id": model.id, "weights_sha256": model.card["weights_sha256"], "share": share}
+
+
+def test_the_dose_is_the_mean_that_the_card_names(folder, phantom_case: Case):
+    second = install(folder / "second", SECOND, id="second")
+    alone = Predictor.of(install(folder / "alone", FIRST, id="alone"), torch.device("cpu")).predict(phantom_case).dose.gray
+    install(folder / "both", FIRST, id="both", companion=pinned(second))
+    both = Predictor.load("both", "cpu").predict(phantom_case).dose.gray
+    assert alone.max() > 50
+    np.testing.assert_allclose(both, 0.75 * alone, atol=0.01)
+
+
+def test_the_companion_is_found_by_its_weights_whatever_else_has_its_id(folder):
+    second = install(folder / "ours", SECOND, id="unet")  # before the shipped unet
+    shipped = next(model for model in registry.available() if model.id == "resdose")
+    both = replace(shipped, card={**shipped.card, "companion": {**pinned(second), "id": "another"}})
+    assert registry.companion(both).folder == second.folder  # type: ignore[union-attr]
+    assert registry.companion(replace(shipped, card={})) is None
+
+
+def test_a_companion_that_is_missing_damaged_or_sees_something_else_is_named(folder):
+    second = install(folder / "second", SECOND, id="second")
+    both = install(folder / "both", FIRST, id="both", companion=pinned(second))
+    other_beams = {"angles_deg": [0], "plans": [{}]}
+    for number, change in enumerate(({"margin_mm": 20.0}, {"planning": other_beams}, {"volumetric": False})):
+        stranger = install(folder / f"stranger{number}", replace(SECOND, **change), id=f"stranger{number}")
+        card = {**both.card, "companion": pinned(stranger)}
+        with pytest.raises(ModelError, match="cannot answer beside both"):
+            Predictor.of(replace(both, card=card), torch.device("cpu"))
+    second.weights.write_bytes(b"x")
+    with pytest.raises(ModelError, match="weights of the model second are damaged"):
+        Predictor.load("both", "cpu")
+    (second.folder / registry.CARD).unlink()
+    with pytest.raises(ModelError, match=r"answers together with second .* not installed"):
+        Predictor.load("both", "cpu")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"id": "unet"},
+        {"id": "unet", "weights_sha256": 7, "share": 0.5},
+        {**dict.fromkeys(("id", "weights_sha256"), "x"), "share": 2},
+    ],
+)
+def test_a_card_with_an_odd_companion_is_refused(folder, odd):
+    with pytest.raises(ModelError, match="odd value for companion"):
+        install(folder / "both", FIRST, companion=odd)
+
+
+def test_a_recipe_names_a_companion_and_the_card_pins_its_weights(folder):
+    second = install(folder / "second", SECOND, id="second")
+    assert named_companion({"id": "second", "share": 0.25})["companion"] == {**pinned(second), "version": "1"}
+    assert named_companion(None) == {}
