@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ class Augmentation:
     multiples of the angle between equally spaced fields, under which other doses of these fields are as likely (C3D).
     copies: how often one of them is drawn. blank_ct: probability that the CT shows water wherever it shows anything.
     upside_down: probability of a mirror from head to foot, which coplanar fields allow.
+    symmetric_until: step after which nothing is mirrored, and no copies are drawn; 0 for never. Mirror images give more
+    patients to learn from, but hide that left and right are not alike: OpenKBP's plans spare left parotids more than right ones.
     """
 
     flip: float = 0.5
@@ -34,6 +36,13 @@ class Augmentation:
     copies: float = 0.5
     upside_down: float = 0.0
     blank_ct: float = 0.0
+    symmetric_until: int = 0
+
+    def at(self, step: int) -> Augmentation:
+        """What holds in this step."""
+        if not self.symmetric_until or step < self.symmetric_until:
+            return self
+        return replace(self, flip=0.0, turns_deg=(), upside_down=0.0)
 
 
 def augment(batch: Tensor, recipe: Recipe, settings: Augmentation, rng: np.random.Generator) -> Tensor:

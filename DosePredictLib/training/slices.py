@@ -38,7 +38,7 @@ class SliceDiffusion:
     def batch(self, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
         """Channels and dose of this process's share of ``step``, and a source of noise."""
         rng = self.sampler.generator(step)
-        batch = augment(self.sampler.draw(rng).to(self.device), self.plan.recipe, self.plan.augmentation, rng)
+        batch = augment(self.sampler.draw(rng).to(self.device), self.plan.recipe, self.plan.augmentation.at(step), rng)
         own = distributed.share(batch)
         given, dose = own[:, :-1].contiguous(memory_format=torch.channels_last), own[:, -1:]
         return given, dose, torch.Generator().manual_seed(int(rng.integers(2**62)))

@@ -37,11 +37,13 @@ class VolumeDose:
         teachers: Sequence[nn.Module] = (),
     ) -> None:
         self.plan, self.patients, self.device, self.copies, self.teachers = plan, patients, device, copies, teachers
+        self.augmentation = plan.augmentation
         channels = plan.recipe.channels
         self.structures = [number for number, name in enumerate(channels) if name.startswith("SDM:")]
 
     def loss(self, network: nn.Module, step: int) -> Tensor:
         """Mean over this process's share of the step's patients, augmented."""
+        self.augmentation = self.plan.augmentation.at(step)
         numbers = range(step * self.plan.training.patients, (step + 1) * self.plan.training.patients)
         return torch.stack([self._loss_of(network, number) for number in distributed.share(numbers)]).mean()
 
@@ -78,9 +80,9 @@ class VolumeDose:
 
     def _changed(self, patient: Patient, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Channels (1, channels, k, j, i), dose and where it counts (k, j, i), augmented."""
-        if self.copies:
+        if self.copies and self.augmentation.turns_deg:
             patient = self.copies.drawn(patient, rng)
-        volume = augmented(tensor_of(patient), self.plan.recipe, self.plan.augmentation, rng).to(self.device)
+        volume = augmented(tensor_of(patient), self.plan.recipe, self.augmentation, rng).to(self.device)
         return volume[None, :-2].contiguous(memory_format=torch.channels_last_3d), volume[-2], volume[-1]
 
     def half(self) -> torch.autocast:

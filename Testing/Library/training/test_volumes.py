@@ -118,6 +118,21 @@ def test_head_and_foot_change_places_in_everything():
     assert torch.equal(augmented(volume.clone(), RECIPE, still, np.random.default_rng(0)), volume.flip(1))
 
 
+def test_from_a_step_on_nothing_is_mirrored_or_turned():
+    class Seen(Answer):
+        def forward(self, given):
+            self.given = given
+            return super().forward(given)
+
+    network, symmetric = Seen(0.0), replace(STILL, flip=1.0, upside_down=1.0, symmetric_until=1)
+    task = VolumeDose(replace(PLAN, augmentation=symmetric), [patient()], torch.device("cpu"))
+    as_he_is = torch.from_numpy(patient().channels.swapaxes(0, 1).astype(np.float32))
+    task.loss(network, 0)
+    assert torch.equal(network.given[0, 0], as_he_is[0].flip(0, 2))
+    task.loss(network, 1)
+    assert torch.equal(network.given[0], as_he_is)
+
+
 def test_a_blank_ct_is_water_where_it_showed_anything():
     volume = torch.full((18, 4, 16, 16), -1.0)
     volume[0, :, 4:] = 0.6  # bone
