@@ -99,7 +99,13 @@ def find(model_id: str) -> ModelInfo:
 
 
 def verify(model: ModelInfo) -> None:
-    """Raises ModelError where the weights are not those the model card names."""
+    """Raises ModelError where weights, the model's own or its companion's, are not those that the card names."""
+    _verify_own(model)
+    if other := companion(model):
+        _verify_own(other)
+
+
+def _verify_own(model: ModelInfo) -> None:
     if not model.weights.is_file():
         raise ModelError(f"The model {model.id} has no weights ({WEIGHTS} is missing); install it again.")
     found = sha256(model.weights)

@@ -25,11 +25,10 @@ class Companion:
 
     @classmethod
     def of(cls, model: registry.ModelInfo, recipe: Recipe, device: torch.device) -> Companion | None:
-        """The companion that the model's card names, if any. Raises ModelError where it is not there, damaged or does not fit."""
+        """The companion that the model's card names, if any. Raises ModelError where it is not there or does not fit."""
         found = registry.companion(model)
         if found is None:
             return None
-        registry.verify(found)
         network, theirs = weights.load(found.weights, device)
         if not fits(theirs, recipe):
             raise ModelError(f"{found.id} cannot answer beside {model.id}: it sees other channels, or another grid.")
