@@ -128,6 +128,7 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> TrainingRecipe:
     )
     _check_network(plan, path)
     _check_stages(plan, path)
+    _check_companion(plan, path)
     return plan
 
 
@@ -170,6 +171,13 @@ def _check_stages(plan: TrainingRecipe, path: Path) -> None:
         raise InputError(
             f"{path.name}: pretraining takes {settings.pretraining} of {settings.steps} steps; leave some for the rest."
         )
+
+
+def _check_companion(plan: TrainingRecipe, path: Path) -> None:
+    named = plan.card.get("companion", {"id": "", "share": 0.0})
+    known = isinstance(named, dict) and {key: type(value) for key, value in named.items()} == {"id": str, "share": float}
+    if not (known and 0 <= named["share"] <= 1):
+        raise InputError(f'{path.name}: [card] companion must look like this: {{ id = "unet", share = 0.25 }}.')
 
 
 def _filled(kind: type[T], values: dict[str, Any], path: Path) -> T:

@@ -178,6 +178,9 @@ def test_a_recipe_can_be_changed_line_by_line(repository):
         ("training=3", "a table"),
         ("training.steps", "as a line of TOML"),
         ("training.norm=L1", "as a line of TOML"),
+        ("card.companion='unet'", "companion must look like this"),
+        ("card.companion={ id = 'unet' }", "companion must look like this"),
+        ("card.companion={ id = 'unet', share = 2.0 }", "companion must look like this"),
     ],
 )
 def test_a_change_with_a_mistake_is_refused_by_name(repository, change, words):
