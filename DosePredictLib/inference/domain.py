@@ -103,7 +103,8 @@ def check_domain(case: Case, card: Mapping[str, Any], occupancies: Mapping[str, 
         return Domain("unknown")
     organs = card.get("organs", OARS)
     values = d.descriptors(case, organs, d.occupancies_of(case, organs) if occupancies is None else occupancies)
-    cases = card.get("training", {}).get("cases")
+    training = card.get("training", {})
+    cases = training.get("cases", 0) - training.get("without_ct", 0)  # those without a CT are not described
     found = [_finding(name, values[name], trained[name], cases) for name in LIMITS if name in trained]
     order = list(COLOURS)
     worst = max((finding.verdict for finding in found), key=order.index, default="unknown")
@@ -119,7 +120,7 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _finding(name: str, value: float, trained: Sequence[float], cases: int | None) -> Finding:
+def _finding(name: str, value: float, trained: Sequence[float], cases: int) -> Finding:
     limit, low, high = LIMITS[name], trained[0], trained[-1]
     below, above = low - value, value - high
     if limit.relative:
@@ -141,7 +142,7 @@ def _tails(value: float, trained: Sequence[float]) -> tuple[float, float]:
     return float(at_most), float(at_least)
 
 
-def _words(name: str, value: float, trained: Sequence[float], few: float, many: float, cases: int | None) -> str:
+def _words(name: str, value: float, trained: Sequence[float], few: float, many: float, cases: int) -> str:
     """ "length of the targets 412 mm, more than in any of the 169 training patients (45 to 302 mm)"."""
     what, _, unit = name.rstrip(")").partition(" (")
     low, high, share = trained[0], trained[-1], min(99.0, 100 - min(few, many))

@@ -41,7 +41,7 @@ def write_model(
         "weights_sha256": sha256(folder / WEIGHTS),
         "parameters": sum(p.numel() for p in state.average.module.parameters()),
         "organs": list(plan.recipe.structures),
-        "training": {**training_facts(state, plan, len(folders)), **descent(start, teachers)},
+        "training": {**training_facts(state, plan, folders), **descent(start, teachers)},
         **(measurement_facts(folders, plan.measurement) if plan.measures else {"domain": domain_of(folders, plan.recipe)}),
         "recipe": plan.recipe.to_dict(),
     }
@@ -53,9 +53,11 @@ def named_companion(wanted: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"companion": {**identity(find(wanted["id"])), "share": wanted["share"]}} if wanted else {}
 
 
-def training_facts(state: State, plan: TrainingRecipe, cases: int) -> dict[str, Any]:
+def training_facts(state: State, plan: TrainingRecipe, folders: Sequence[Path]) -> dict[str, Any]:
+    without_ct = sum(not has_ct(folder) for folder in folders)
     return {
-        "cases": cases,
+        "cases": len(folders),
+        **({"without_ct": without_ct} if without_ct else {}),
         "steps": state.step,
         **({} if plan.recipe.volumetric else {"slices": state.step * plan.training.batch}),
         "minutes": round(state.seconds / 60),

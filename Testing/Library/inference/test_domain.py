@@ -103,6 +103,9 @@ def test_a_case_beyond_all_training_cases_is_amber_and_far_beyond_red() -> None:
     assert near.reasons == (
         "volume of the target of highest dose 40 cc, more than in any of the 101 training patients (31 to 39 cc)",
     )
+    card = card_around(box_case(), HIGH_VOLUME=[v - 9 for v in quantiles])
+    fewer = check_domain(box_case(), {**card, "training": {"cases": 101, "without_ct": 27}})
+    assert "of the 74 training patients" in fewer.reasons[0]  # a patient without CT has no descriptors
     far = check_domain(box_case(), card_around(box_case(), HIGH_VOLUME=[v - 30 for v in quantiles], METAL=[0.0] * 9))
     assert (far.verdict, far.colour) == ("outside", "red")
     assert "volume of the target" in far.reasons[0] and "metal" in far.reasons[1]
