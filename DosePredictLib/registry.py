@@ -85,7 +85,7 @@ def calibration_file(model_id: str) -> Path:
 
 def available() -> list[ModelInfo]:
     """All models, by id; the user's own stands before a shipped one of the same id. Raises ModelError for an unreadable card."""
-    found = {model.id: model for model in (*_models_in(resource("Models"), True), *_models_in(models_folder(), False))}
+    found = {model.id: model for model in _everywhere()}
     return [found[identifier] for identifier in sorted(found)]
 
 
@@ -124,8 +124,7 @@ def companion(model: ModelInfo) -> ModelInfo | None:
     named = model.card.get("companion")
     if not named:
         return None
-    everywhere = (*_models_in(resource("Models"), True), *_models_in(models_folder(), False))
-    for one in everywhere:
+    for one in _everywhere():
         if one.card["weights_sha256"] == named["weights_sha256"]:
             return one
     wanted = f"{named['id']} (weights {named['weights_sha256'][:12]})"
@@ -156,6 +155,11 @@ def sha256(path: Path) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _everywhere() -> list[ModelInfo]:
+    """The shipped models, then the user's own; ids may repeat."""
+    return [*_models_in(resource("Models"), True), *_models_in(models_folder(), False)]
 
 
 def _models_in(folder: Path, shipped: bool) -> list[ModelInfo]:

@@ -44,6 +44,11 @@ class Recipe:
     steps: int = 8
 
     @property
+    def answers_at_once(self) -> bool:
+        """Whether one evaluation of the network gives the dose of a whole patient, not one draw of it."""
+        return self.volumetric and self.model != "addiff_dose"
+
+    @property
     def channels(self) -> tuple[str, ...]:
         """Names of the conditioning channels, in the order of the arrays; ``network["given"]`` where it names them itself."""
         if "given" in self.network:

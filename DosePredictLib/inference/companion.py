@@ -42,4 +42,4 @@ class Companion:
 def fits(theirs: Recipe, ours: Recipe) -> bool:
     """Whether a network of ``theirs`` answers at once, and sees the first channels of ``ours`` on the same grid."""
     same = all(getattr(theirs, f.name) == getattr(ours, f.name) for f in fields(Recipe) if f.name not in MAY_DIFFER)
-    return theirs.volumetric and theirs.model != "addiff_dose" and same and theirs.planning in ({}, ours.planning)
+    return theirs.answers_at_once and same and theirs.planning in ({}, ours.planning)

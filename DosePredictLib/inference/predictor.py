@@ -117,7 +117,7 @@ class Predictor:
     @property
     def answers_at_once(self) -> bool:
         """Whether one evaluation gives the dose itself, not one draw of it."""
-        return self.recipe.volumetric and not isinstance(self.network, ADDiffDose)
+        return self.recipe.answers_at_once
 
     @property
     def knows_chance(self) -> bool:

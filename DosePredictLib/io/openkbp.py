@@ -23,6 +23,7 @@ TG263 = {
 }  # fmt: skip
 HU_OFFSET = 1000  # stored value - HU, as the fat and brainstem peaks of the data say
 WITHOUT_CT = ("dose", "possible_dose_mask", "voxel_dimensions")
+WITH_CT = (*WITHOUT_CT, "ct")
 HIGHEST_STORED_CT = 4095  # the organisers' advice for the few values above
 
 
@@ -55,7 +56,7 @@ def is_training(path: Path) -> bool:
     return patient_number(path) <= 200
 
 
-def is_complete(path: Path, names: Sequence[str] = (*WITHOUT_CT, "ct")) -> bool:
+def is_complete(path: Path, names: Sequence[str] = WITH_CT) -> bool:
     return all((path / f"{name}.csv").exists() for name in names)
 
 
@@ -73,7 +74,7 @@ def read_patient(path: Path, *, water_for_ct: bool = False) -> OpenKbpPatient:
     possible = read_mask(path / "possible_dose_mask.csv")
     dose_file = path / "dose.csv"
     case = Case(
-        ct=Volume(water(possible) if water_for_ct and not is_complete(path) and possible is not None else _hu(path), grid),
+        ct=Volume(_hu(path, possible if water_for_ct else None), grid),
         structures=structures,
         prescription=Prescription(tuple(Target(roi, TARGET_GY[roi], "OpenKBP") for roi in present)),
         names={TG263[roi]: roi for roi in TG263 if roi in masks},
@@ -81,11 +82,6 @@ def read_patient(path: Path, *, water_for_ct: bool = False) -> OpenKbpPatient:
         label=path.name,
     )
     return OpenKbpPatient(path.name, case, np.ones(grid.shape, bool) if possible is None else possible, masks)
-
-
-def water(possible: np.ndarray) -> np.ndarray:
-    """HU [k, j, i] of water where dose is ``possible``, of air elsewhere."""
-    return np.where(possible, np.float32(0), np.float32(-HU_OFFSET))
 
 
 def write_dose(path: Path, gray: np.ndarray) -> None:
@@ -113,7 +109,10 @@ def read_mask(path: Path) -> np.ndarray | None:
     return _from_challenge(_scattered(index, np.True_, path)) if index.size else None
 
 
-def _hu(path: Path) -> np.ndarray:
+def _hu(path: Path, possible: np.ndarray | None) -> np.ndarray:
+    """[k, j, i]; where there is no CT, and ``possible`` is given, water there and air elsewhere."""
+    if possible is not None and not (path / "ct.csv").exists():
+        return np.where(possible, np.float32(0), np.float32(-HU_OFFSET))
     return np.minimum(read_values(path / "ct.csv"), HIGHEST_STORED_CT) - HU_OFFSET
 
 

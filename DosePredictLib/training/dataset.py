@@ -59,11 +59,10 @@ def find_cases(data: Path, *, without_ct: bool = False) -> tuple[list[Path], lis
     without_ct: OpenKBP patients whose CT is missing teach, too. Raises InputError where there is nothing to learn from.
     """
     known = sorted(data.rglob("pt_*"), key=openkbp.patient_number)
-    patients = [path for path in known if openkbp.is_complete(path)]
-    if patients:
-        learn = [path for path in known if openkbp.is_training(path) and (path in patients or (without_ct and has_dose(path)))]
-        check = [path for path in patients if not openkbp.is_training(path)]
-    else:
+    enough = openkbp.WITHOUT_CT if without_ct else openkbp.WITH_CT
+    learn = [path for path in known if openkbp.is_training(path) and openkbp.is_complete(path, enough)]
+    check = [path for path in known if not openkbp.is_training(path) and openkbp.is_complete(path)]
+    if not (learn or check):
         cases = sorted(path for path in data.iterdir() if path.is_dir()) if data.is_dir() else []
         check = cases[5::6]
         learn = [path for path in cases if path not in check]
@@ -79,11 +78,6 @@ def read_case(folder: Path) -> Case:
 
 def has_ct(folder: Path) -> bool:
     return not is_openkbp(folder) or openkbp.is_complete(folder)
-
-
-def has_dose(folder: Path) -> bool:
-    """Whether an OpenKBP patient can teach, but perhaps for his CT."""
-    return openkbp.is_complete(folder, openkbp.WITHOUT_CT)
 
 
 def is_openkbp(folder: Path) -> bool:

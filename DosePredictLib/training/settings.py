@@ -95,7 +95,7 @@ class TrainingRecipe:
     @property
     def answers_at_once(self) -> bool:
         """Whether one evaluation of the network gives the dose of a whole patient."""
-        return self.recipe.volumetric and self.recipe.model != "addiff_dose" and not self.measures
+        return self.recipe.answers_at_once and not self.measures
 
     @property
     def refines(self) -> bool:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core import TARGET_SLOTS, Recipe
+from ..preprocessing.intensity import ct_to_unit
 from . import distributed
 from .augmentation import Augmentation, mirrored
 from .dataset import Patient
@@ -144,7 +145,7 @@ def augmented(volume: Tensor, recipe: Recipe, settings: Augmentation, rng: np.ra
         volume = rotated(volume, np.radians(rng.uniform(-settings.rotation, settings.rotation)))
     low, high = recipe.ct_range_hu
     if settings.blank_ct and rng.random() < settings.blank_ct:
-        volume[0] = torch.where(volume[0] > -0.999, -2 * low / (high - low) - 1, volume[0])
+        volume[0] = torch.where(volume[0] > -0.999, float(ct_to_unit(np.zeros(1), recipe)[0]), volume[0])
     volume[0] = torch.where(volume[0] > -0.999, volume[0] + rng.uniform(-1, 1) * settings.shift_hu * 2 / (high - low), volume[0])
     first = 2 + 3
     for organ in range(len(recipe.structures)):
