@@ -7,6 +7,7 @@ other networks in its architecture and loss only.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -20,17 +21,21 @@ class C3D(nn.Module):
 
     Output 0 is the dose; output 1 is what the first U-Net alone says, which the loss counts as well. The second U-Net sees the
     input and the features of the first. first, second: widths of both from full resolution downwards; the paper's are
-    16, 32, ..., 256 and 32, 64, ..., 512. Sides of the volume are multiples of 2 ** (levels - 1).
+    16, 32, ..., 256 and 32, 64, ..., 512. Sides of the volume are multiples of 2 ** (levels - 1), twice that with a stem.
+    stem: channels at half resolution that both U-Nets see instead of the input, as those of ``VolumeUNet`` do; 0 as published.
     """
 
-    def __init__(self, channels: int, first: Sequence[int], second: Sequence[int]) -> None:
+    def __init__(self, channels: int, first: Sequence[int], second: Sequence[int], stem: int = 0) -> None:
         super().__init__()
-        self.first = FeatureUNet(channels, first)
-        self.second = FeatureUNet(channels + first[0], second)
-        self.first_dose = nn.Conv3d(first[0], 1, 1)
-        self.dose = nn.Conv3d(second[0], 1, 1)
+        self.stem = nn.Conv3d(channels, stem, 2, stride=2) if stem else nn.Identity()
+        self.first = FeatureUNet(stem or channels, first)
+        self.second = FeatureUNet((stem or channels) + first[0], second)
+        answer = partial(nn.ConvTranspose3d, kernel_size=2, stride=2) if stem else partial(nn.Conv3d, kernel_size=1)
+        self.first_dose = answer(first[0], 1)
+        self.dose = answer(second[0], 1)
 
     def forward(self, given: Tensor) -> Tensor:
+        given = self.stem(given)
         features = self.first(given)
         refined = self.second(torch.cat([features, given], dim=1))
         return torch.cat([self.dose(refined), self.first_dose(features)], dim=1).float() - 1

@@ -58,8 +58,8 @@ def planned_doses(
     matrix = influence(beams, voxel_points(hu.grid, sampled))
     at_samples = {name: mask.ravel()[sampled] for name, mask in organs.items()}
     objectives = [objective_at(wanted.ravel()[sampled], at_samples, plan) for plan in plans]
-    wishes = zip(objectives, plans, strict=True)
-    fluences = in_threads(lambda wish: best_fluence(matrix, beams, wish[0], wish[1].iterations), wishes)
+    wishes = zip(objectives, (plan.iterations for plan in plans), strict=True)
+    fluences = in_threads(lambda wish: best_fluence(matrix, beams, *wish), wishes, cost=lambda wish: wish[1])
     everywhere = np.concatenate([beam.open.ravel() for beam in beams]).astype(np.float32)
     doses = dose_of(np.stack([everywhere, *fluences], axis=1), beams, hu, np.flatnonzero(region if shown is None else shown))
     target = wanted > 0

@@ -18,7 +18,8 @@ class Augmentation:
     """flip: probability of a left-right mirror. rotation: degrees, zoom: factor, shift_hu: HU; each the bound of a uniform draw.
 
     Zoom stands for another voxel size, so distances stay as they are. drop: probability of losing each organ.
-    turned: probability of a rotation. turns_deg: of copies among which a volumetric network draws, beside the patient as he is:
+    turned: probability that a volume is rotated, zoomed and bent. bend: voxels of a smooth displacement within its slices.
+    turns_deg: of copies among which a volumetric network draws, beside the patient as he is:
     multiples of the angle between equally spaced fields, under which other doses of these fields are as likely (C3D).
     copies: how often one of them is drawn. blank_ct: probability that the CT shows water wherever it shows anything.
     upside_down: probability of a mirror from head to foot, which coplanar fields allow.
@@ -29,6 +30,7 @@ class Augmentation:
     flip: float = 0.5
     rotation: float = 10.0
     zoom: float = 1.2
+    bend: float = 0.0
     shift_hu: float = 20.0
     drop: float = 0.05
     turned: float = 1.0

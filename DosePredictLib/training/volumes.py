@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core import TARGET_SLOTS, Recipe
@@ -14,6 +13,7 @@ from ..preprocessing.intensity import ct_to_unit
 from . import distributed
 from .augmentation import Augmentation, mirrored
 from .dataset import Patient
+from .deformation import deformed
 from .settings import TrainingRecipe
 from .turned import TurnedCopies
 
@@ -136,13 +136,13 @@ def tensor_of(patient: Patient) -> Tensor:
 
 
 def augmented(volume: Tensor, recipe: Recipe, settings: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Mirrored, rotated about the patient's long axis together with the fields, its CT numbers shifted, organs lost."""
+    """Mirrored, deformed together with the fields, its CT numbers shifted, organs lost."""
     if rng.random() < settings.flip:
         volume = mirrored(volume, recipe.channels)
     if settings.upside_down and rng.random() < settings.upside_down:
         volume = volume.flip(1)
     if rng.random() < settings.turned:
-        volume = rotated(volume, np.radians(rng.uniform(-settings.rotation, settings.rotation)))
+        volume = deformed(volume, settings, rng)
     low, high = recipe.ct_range_hu
     if settings.blank_ct and rng.random() < settings.blank_ct:
         volume[0] = torch.where(volume[0] > -0.999, float(ct_to_unit(np.zeros(1), recipe)[0]), volume[0])
@@ -152,15 +152,3 @@ def augmented(volume: Tensor, recipe: Recipe, settings: Augmentation, rng: np.ra
         if rng.random() < settings.drop:
             volume[first + organ] = recipe.missing_distance_mm / recipe.distance_unit_mm
     return volume
-
-
-def rotated(volume: Tensor, angle: float) -> Tensor:
-    """(channels + dose + counts, k, j, i) about the axis k, bilinear; beyond the edge its nearest voxel, where nothing counts."""
-    rows, columns = volume.shape[-2:]
-    cosine, sine = float(np.cos(angle)), float(np.sin(angle))
-    theta = torch.tensor([[cosine, -sine * rows / columns, 0.0], [sine * columns / rows, cosine, 0.0]])
-    grid = F.affine_grid(theta[None], [1, 1, rows, columns], align_corners=False)
-    flat = volume.flatten(0, 1)[None]
-    turned = F.grid_sample(flat[:, : -volume.shape[1]], grid, padding_mode="border", align_corners=False)
-    counts = F.grid_sample(flat[:, -volume.shape[1] :], grid, padding_mode="zeros", align_corners=False)
-    return torch.cat([turned, (counts > 0.5).float()], dim=1)[0].reshape(volume.shape)

@@ -14,12 +14,13 @@ from DosePredictLib.training.loop import train
 from DosePredictLib.training.settings import Settings, TrainingRecipe
 from DosePredictLib.training.volumes import EARLIER, VolumeDose
 
-TINY = {"unet": {"channels": 12, "widths": (16, 16)}, "c3d": {"channels": 12, "first": (8, 8), "second": (8, 16)}}
+CASCADE = {"channels": 12, "first": (8, 8), "second": (8, 16)}
+TINY = {"unet": {"channels": 12, "widths": (16, 16)}, "c3d": CASCADE, "c3d, half resolution": {**CASCADE, "stem": 8}}
 STILL = Augmentation(flip=0, rotation=0, zoom=1, shift_hu=0, drop=0, turned=0)
 
 
 def plan_of(model: str, steps: int) -> TrainingRecipe:
-    recipe = Recipe(model=model, network=TINY[model], volumetric=True, dose_range=(0.0, 2.0))
+    recipe = Recipe(model=model.partition(",")[0], network=TINY[model], volumetric=True, dose_range=(0.0, 2.0))
     return TrainingRecipe(recipe, Settings(seed=1, steps=steps, learning_rate=5e-3, warmup=5, validate_every=1000), STILL)
 
 

@@ -1,0 +1,68 @@
+"""Patients of other sizes and shapes: whole volumes rotated, zoomed and bent, dose and all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .augmentation import Augmentation
+
+KNOTS = 4  # of a random displacement along a row and along a column: as long as half a neck is wide
+
+
+def deformed(volume: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """(channels + dose + counts, k, j, i), changed by draws from the bounds that ``settings`` give.
+
+    Rotated about the axis k, zoomed within slices and apart from that along k, and bent within slices, all of them alike.
+    Distances in the channels stay as they are, as the dose falls off with them.
+    """
+    angle = np.radians(rng.uniform(-settings.rotation, settings.rotation))
+    zooms = np.exp(rng.uniform(-1, 1, 3) * np.log(settings.zoom))
+    volume = within_slices(volume, angle, zooms[:2], displacements(volume.shape[-2:], settings.bend, rng))
+    return along_axis(volume, zooms[2])
+
+
+def rotated(volume: Tensor, angle: float) -> Tensor:
+    """(channels + dose + counts, k, j, i) about the axis k by ``angle`` in radians."""
+    return within_slices(volume, angle, np.ones(2))
+
+
+def within_slices(volume: Tensor, angle: float, zooms: np.ndarray, bend: Tensor | None = None) -> Tensor:
+    """Every slice of (channels + dose + counts, k, j, i) alike, bilinear; beyond the edge its nearest voxel, where nothing counts.
+
+    zooms: (2,) of columns and rows. bend: (j, i, 2) of displacements, as shares of half the columns and rows.
+    """
+    rows, columns = volume.shape[-2:]
+    cosine, sine = np.cos(angle) / zooms, np.sin(angle) / zooms
+    theta = np.array([[cosine[0], -sine[0] * rows / columns, 0.0], [sine[1] * columns / rows, cosine[1], 0.0]])
+    grid = F.affine_grid(torch.from_numpy(theta).to(volume)[None], [1, 1, rows, columns], align_corners=False)
+    if bend is not None:
+        grid = grid + bend.to(grid)
+    flat = volume.flatten(0, 1)[None]
+    images = F.grid_sample(flat[:, : -volume.shape[1]], grid, padding_mode="border", align_corners=False)
+    counts = F.grid_sample(flat[:, -volume.shape[1] :], grid, padding_mode="zeros", align_corners=False)
+    return torch.cat([images, (counts > 0.5).float()], dim=1)[0].reshape(volume.shape)
+
+
+def displacements(shape: Sequence[int], voxels: float, rng: np.random.Generator) -> Tensor | None:
+    """(*shape, 2) smooth and random, as shares of half the columns and rows; ``voxels`` bounds them at their knots."""
+    if not voxels:
+        return None
+    knots = torch.from_numpy(rng.uniform(-voxels, voxels, (1, 2, KNOTS, KNOTS)).astype(np.float32))
+    smooth = F.interpolate(knots, list(shape), mode="bicubic", align_corners=True)[0].permute(1, 2, 0)
+    return smooth * 2 / torch.tensor([shape[1], shape[0]])
+
+
+def along_axis(volume: Tensor, zoom: float) -> Tensor:
+    """(channels + dose + counts, k, j, i) zoomed about its middle slice, linear; beyond the last slice nothing counts."""
+    last = volume.shape[1] - 1
+    position = last / 2 + (torch.arange(last + 1) - last / 2) / zoom
+    below = position.clamp(0, last).floor().long().clamp(max=max(0, last - 1))
+    weight = (position.clamp(0, last) - below)[:, None, None]
+    sampled = volume[:, below].lerp(volume[:, (below + 1).clamp(max=last)], weight)
+    sampled[-1] = (sampled[-1] > 0.5) & ((position >= 0) & (position <= last))[:, None, None]
+    return sampled

@@ -1,0 +1,57 @@
+"""Deformed patients: against numpy's rotations and against fields whose deformation is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from DosePredictLib.training.augmentation import Augmentation
+from DosePredictLib.training.deformation import along_axis, deformed, displacements, rotated, within_slices
+
+BENT = Augmentation(rotation=15, zoom=1.2, bend=2)
+
+
+def ramp(axis: int, shape: tuple[int, int, int] = (8, 20, 30)) -> torch.Tensor:
+    """(2, k, j, i): voxels' distance from the middle along one axis, and ones, where something counts."""
+    values = torch.meshgrid(*(torch.arange(float(n)) - (n - 1) / 2 for n in shape), indexing="ij")[axis]
+    return torch.stack([values, torch.ones(shape)])
+
+
+def test_a_quarter_turn_is_numpys():
+    volume = torch.from_numpy(np.random.default_rng(0).random((3, 4, 10, 10)).astype(np.float32))
+    turned = rotated(volume, np.pi / 2)
+    expected = [np.rot90(volume[:2].numpy(), turns, axes=(2, 3)) for turns in (1, -1)]
+    assert any(np.allclose(turned[:2].numpy(), one, atol=1e-5) for one in expected)
+
+
+def test_zoom_makes_a_patient_larger():
+    for axis, zooms in ((2, [1.25, 1.0]), (1, [1.0, 1.25])):
+        wider = within_slices(ramp(axis), 0.0, np.array(zooms))[0]
+        torch.testing.assert_close(wider, ramp(axis)[0] / 1.25)
+    torch.testing.assert_close(along_axis(ramp(0), 1.25)[0], ramp(0)[0] / 1.25)
+
+
+def test_nothing_counts_beyond_what_was_there():
+    narrower = within_slices(ramp(2), 0.0, np.array([0.5, 1.0]))[-1]
+    assert (narrower[..., 8:22] == 1).all() and narrower[..., :7].sum() + narrower[..., 23:].sum() == 0
+    shorter = along_axis(ramp(0), 0.5)[-1]
+    assert (shorter[2:6] == 1).all() and shorter[:2].sum() + shorter[6:].sum() == 0
+
+
+def test_bending_moves_by_the_voxels_it_says():
+    moves = displacements((20, 30), 2.0, np.random.default_rng(0))
+    bent = within_slices(ramp(2), 0.0, np.ones(2), moves)[0, 0]
+    expected = ramp(2)[0, 0] + moves[..., 0] * 15
+    inside = expected.abs() < 14
+    torch.testing.assert_close(bent[inside], expected[inside], atol=1e-4, rtol=0)
+    assert 0.5 < (moves[..., 0].abs() * 15).max() < 4
+    assert displacements((20, 30), 0.0, np.random.default_rng(0)) is None
+
+
+def test_all_channels_change_alike_and_one_slice_survives():
+    for slices in (1, 6):
+        volume = torch.from_numpy(np.random.default_rng(0).random((3, slices, 16, 24)).astype(np.float32))
+        volume[1] = 1 - volume[0]
+        changed = deformed(volume, BENT, np.random.default_rng(1))
+        assert changed.shape == volume.shape and not torch.allclose(changed[0], volume[0])
+        torch.testing.assert_close(changed[1], 1 - changed[0])
