@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 def in_threads(
     function: Callable[[Item], Result], items: Iterable[Item], cost: Callable[[Item], float] = lambda _: 0
 ) -> list[Result]:
-    """``function`` of each item, in their order. cost: of an item; the most costly begin first, so that none is left at the end."""
+    """``function`` of each item, in their order. cost: of an item; the most costly begin first."""
     known = list(items)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         started = {n: pool.submit(function, known[n]) for n in sorted(range(len(known)), key=lambda n: -cost(known[n]))}

@@ -32,7 +32,7 @@ def rotated(volume: Tensor, angle: float) -> Tensor:
 
 
 def within_slices(volume: Tensor, angle: float, zooms: np.ndarray, bend: Tensor | None = None) -> Tensor:
-    """Every slice of (channels + dose + counts, k, j, i) alike, bilinear; beyond the edge its nearest voxel, where nothing counts.
+    """Every slice of (channels + dose + counts, k, j, i) alike, bilinear; beyond the edge its nearest voxel, not counted.
 
     zooms: (2,) of columns and rows. bend: (j, i, 2) of displacements, as shares of half the columns and rows.
     """
