@@ -96,6 +96,18 @@ def test_dvh_weight_adds_the_distance_of_the_structures():
     np.testing.assert_allclose(float(both.loss(Answer(0.1), 0)), 1.5 * float(plain.loss(Answer(0.1), 0)), rtol=0.02)
 
 
+@pytest.mark.parametrize(("share", "errors"), [(0.0, [0.0, 0.1, 0.4]), (1.0, [0.1, 0.1, 0.1])])
+def test_targets_are_learned_as_they_usually_are(share, errors):
+    """Three patients who differ by what their target gets alone: the whole box, and 0, 0.1 and 0.4 more than the network says."""
+    patients = [patient() for _ in errors]
+    for one, more in zip(patients, (0.0, 0.1, 0.4), strict=True):
+        one.channels[:, 2], one.channels[:, 3:12] = 1, -1
+        one.dose[:] += np.float16(more)
+    task = VolumeDose(replace(PLAN, training=replace(PLAN.training, usual_targets=share)), patients, torch.device("cpu"))
+    found = sorted(float(task.loss(Answer(0.0), step)) for step in range(3))
+    np.testing.assert_allclose(found, errors, atol=2e-3)
+
+
 def test_augmentation_keeps_dose_and_plan_together():
     whole = Augmentation(flip=1, rotation=20, zoom=1.2, bend=2, shift_hu=0, drop=0, turned=1)
     volume = torch.from_numpy(np.random.default_rng(0).random((18, 4, 16, 16)).astype(np.float32))
