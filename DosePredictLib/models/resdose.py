@@ -25,7 +25,8 @@ class ResDose(nn.Module):
     channels: of the input, in the recipe's order; ``plan`` is the index of the planned dose (a share) that is corrected.
     widths: of the U-Net, from half resolution downwards; sides of the volume are multiples of 2 ** len(widths).
     refinement: widths of the network of residuals, from a quarter of the resolution downwards; empty for none.
-    masks: whether the correction sees the distance maps, which end before the open fields and the plan, as masks only.
+    masks: whether the correction sees the distance maps, which end before the open fields and the plan, as masks only; edges:
+    whether as masks, too.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class ResDose(nn.Module):
         dropout: float = 0.0,
         refinement: Sequence[int] = (),
         masks: bool = False,
+        edges: bool = False,
     ) -> None:
         super().__init__()
         self.plan, self.masks = plan, masks
-        self.correction = VolumeUNet(channels, widths, dropout=dropout)
+        self.correction = VolumeUNet(channels, widths, dropout=dropout, edges=(2, plan - 1) if edges else None)
         self.refinement = VolumeUNet(channels + 2, refinement, time_width=TIME_WIDTH) if refinement else None
         self.time = TimeEmbedding(TIME_WIDTH) if refinement else None
 

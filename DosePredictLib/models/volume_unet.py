@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from .blocks import Doubling3d, Halving3d, Same3d
+
+Layer = TypeVar("Layer", nn.Conv3d, nn.ConvTranspose3d)
 
 
 class Block(nn.Module):
@@ -35,14 +38,24 @@ class VolumeUNet(nn.Module):
     """(batch, channels, k, j, i) -> (batch, outputs, k, j, i); sides are multiples of 2 ** len(widths).
 
     widths: channels at 1/2, 1/4, 1/8, ... of the resolution. time_width: of an embedding of the noise level, 0 without one.
-    The answer starts as zero everywhere.
+    edges: channels, from the first to the one before the last, of distances whose sign is seen as well: edges that half the
+    resolution would blur. What they add starts as zero, as does the answer.
     """
 
     def __init__(
-        self, channels: int, widths: Sequence[int], *, outputs: int = 1, time_width: int = 0, dropout: float = 0.0
+        self,
+        channels: int,
+        widths: Sequence[int],
+        *,
+        outputs: int = 1,
+        time_width: int = 0,
+        dropout: float = 0.0,
+        edges: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.stem = nn.Conv3d(channels, widths[0], 2, stride=2)
+        self.distances = slice(*edges) if edges else None
+        self.edges = _zeroed(nn.Conv3d(edges[1] - edges[0], widths[0], 2, stride=2, bias=False)) if edges else None
         self.down = nn.ModuleList([Block(widths[0], widths[0], time_width)])
         self.shrink = nn.ModuleList()
         self.enlarge = nn.ModuleList()
@@ -53,12 +66,14 @@ class VolumeUNet(nn.Module):
             self.enlarge.append(Doubling3d(lower, upper, 2, stride=2))
             self.up.append(Block(2 * upper, upper, time_width))
         self.dropout = nn.Dropout3d(dropout)
-        self.answer = nn.ConvTranspose3d(widths[0], outputs, 2, stride=2)
-        nn.init.zeros_(self.answer.weight)
+        self.answer = _zeroed(nn.ConvTranspose3d(widths[0], outputs, 2, stride=2))
         nn.init.zeros_(self.answer.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
-        y = self.down[0](self.stem(x), time)
+        y = self.stem(x)
+        if self.edges is not None:
+            y = y + self.edges((x[:, self.distances] > 0).to(x))
+        y = self.down[0](y, time)
         kept = []
         for shrink, block in zip(self.shrink, self.down[1:], strict=True):
             kept.append(y)
@@ -67,3 +82,8 @@ class VolumeUNet(nn.Module):
         for enlarge, block in zip(reversed(self.enlarge), reversed(self.up), strict=True):
             y = block(torch.cat([enlarge(y), kept.pop()], dim=1), time)
         return self.answer(y)
+
+
+def _zeroed(layer: Layer) -> Layer:
+    nn.init.zeros_(layer.weight)
+    return layer

@@ -90,3 +90,19 @@ def test_a_network_of_masks_does_not_see_how_far_structures_are(model, size):
         changed = given.clone()
         changed[:, number] *= 2
         assert not torch.allclose(network(changed), network(given))
+
+
+@pytest.mark.parametrize(("model", "size"), [("unet", {"channels": 12}), ("resdose", {"channels": 16, "plan": 13})])
+def test_edges_start_as_nothing_and_are_those_of_the_structures(model, size):
+    torch.manual_seed(0)
+    network = build(model, {**size, "widths": (16, 16), "edges": True})
+    plain = build(model, {**size, "widths": (16, 16)})
+    part = network.share if model == "unet" else network.correction
+    torch.nn.init.normal_(part.answer.weight)
+    plain.load_state_dict({name: value for name, value in network.state_dict().items() if "edges" not in name})
+    given = torch.randn(1, size["channels"], 8, 16, 16)
+    assert torch.equal(network(given), plain(given))
+    torch.nn.init.normal_(part.edges.weight)
+    inside = part.edges.weight.flatten(1).abs().sum() and (given[:, 2:12] > 0).float()
+    torch.testing.assert_close(part.edges(inside), part.edges((given[:, part.distances] > 0).float()))
+    assert not torch.allclose(network(given), plain(given))
