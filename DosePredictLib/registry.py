@@ -32,6 +32,7 @@ KINDS_IN_CARD = {
     "default_steps": int,
     "default_samples": int,
     "companion": dict,
+    "usual_targets": dict,
 }
 LARGEST_CARD = 1 << 22  # bytes
 

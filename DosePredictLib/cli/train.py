@@ -43,6 +43,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from ..training.loop import train
     from ..training.pairs import load_pairs
     from ..training.settings import read_recipe
+    from ..training.volumes import usual_among
 
     plan = read_recipe(arguments.recipe, arguments.changes)
     start = registry.find(arguments.start) if arguments.start else None
@@ -68,7 +69,9 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     if leads():
         model = arguments.out / "model"
-        write_model(state, plan, learn, model, start, teachers)
+        share = plan.card.get("usual_targets", 0.0)
+        usual = usual_among(patients, plan.recipe, share) if share else None
+        write_model(state, plan, learn, model, start, teachers, usual)
         print(f"{state.step} steps in {state.seconds / 60:.0f} minutes. The model is in {model}; install it with")
         print(f"  dosepredict models import {model}")
     return 0

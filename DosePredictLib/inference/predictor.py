@@ -26,6 +26,7 @@ from .companion import Companion
 from .latentwise import context_of, places_of, sample_volume
 from .residualwise import drawn_volume
 from .slicewise import estimated_slices, sample_slices
+from .usual_targets import UsualTargets
 from .volumewise import predicted_volume
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -57,6 +58,7 @@ class Predictor:
     card: dict[str, Any]
     device: torch.device
     companion: Companion | None = None
+    usual_targets: UsualTargets | None = None
 
     @classmethod
     def load(cls, model_id: str, device: str = "auto") -> Predictor:
@@ -69,7 +71,7 @@ class Predictor:
     def of(cls, model: registry.ModelInfo, device: torch.device) -> Predictor:
         """Of a model that need not be installed."""
         network, recipe = weights.load(model.weights, device)
-        return cls(network, recipe, model.card, device, Companion.of(model, recipe, device))
+        return cls(network, recipe, model.card, device, Companion.of(model, recipe, device), UsualTargets.of(model.card))
 
     @property
     def default_steps(self) -> int:
@@ -138,7 +140,9 @@ class Predictor:
         """(k, j, i) in the recipe's unit, over the network's box."""
         channels, half = self._channels(given), fast_bfloat16(self.device)
         answer = predicted_volume(self.network, channels, half=half, on_step=on_step)
-        return self.companion.joined(answer, channels, half=half) if self.companion else answer
+        if self.companion:
+            answer = self.companion.joined(answer, channels, half=half)
+        return self.usual_targets.joined(answer, channels, self.recipe) if self.usual_targets else answer
 
     def _sampler(self, given: Conditions, case: Case, places: tuple[int, int], answer: torch.Tensor | None) -> Sampler:
         """What draws a dose over the network's box."""

@@ -14,6 +14,7 @@ from ..core import Case, Recipe
 from ..inference import weights
 from ..inference.descriptors import descriptors, occupancies_of
 from ..inference.domain import distribution
+from ..inference.usual_targets import UsualTargets
 from ..registry import CARD, WEIGHTS, ModelInfo, find, sha256
 from .checkpoints import State
 from .dataset import has_ct, read_case
@@ -28,16 +29,18 @@ def write_model(
     folder: Path,
     start: ModelInfo | None = None,
     teachers: Sequence[ModelInfo] = (),
+    usual: UsualTargets | None = None,
 ) -> None:
     """``folder`` becomes a model that can be used or imported: the averaged weights and their card.
 
-    start: the model whose weights were the first ones. teachers: those that it learned from.
+    start: the model whose weights were the first ones. teachers: those that it learned from. usual: what its answer is drawn to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights.save(state.average.module, plan.recipe, folder / WEIGHTS)
     card = {
         **plan.card,
         **named_companion(plan.card.get("companion")),
+        **({"usual_targets": usual.in_card} if usual else {}),
         "weights_sha256": sha256(folder / WEIGHTS),
         "parameters": sum(p.numel() for p in state.average.module.parameters()),
         "organs": list(plan.recipe.structures),

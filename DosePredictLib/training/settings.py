@@ -131,6 +131,7 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> TrainingRecipe:
     _check_network(plan, path)
     _check_stages(plan, path)
     _check_companion(plan, path)
+    _check_usual_targets(plan, path)
     return plan
 
 
@@ -180,6 +181,12 @@ def _check_companion(plan: TrainingRecipe, path: Path) -> None:
     known = isinstance(named, dict) and {key: type(value) for key, value in named.items()} == {"id": str, "share": float}
     if not (known and 0 <= named["share"] <= 1):
         raise InputError(f'{path.name}: [card] companion must look like this: {{ id = "unet", share = 0.25 }}.')
+
+
+def _check_usual_targets(plan: TrainingRecipe, path: Path) -> None:
+    share = plan.card.get("usual_targets", 0.0)
+    if not (_is_like(share, 0.0) and 0 <= share <= 1 and (plan.answers_at_once or not share)):
+        raise InputError(f"{path.name}: [card] usual_targets is a share from 0 to 1, for a network that answers at once.")
 
 
 def _filled(kind: type[T], values: dict[str, Any], path: Path) -> T:

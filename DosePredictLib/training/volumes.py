@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..core import TARGET_SLOTS, Recipe
+from ..inference.usual_targets import UsualTargets, usual_targets
 from ..preprocessing.intensity import ct_to_unit
 from . import distributed
 from .augmentation import Augmentation, mirrored
@@ -16,7 +17,6 @@ from .dataset import Patient
 from .deformation import deformed
 from .settings import TrainingRecipe
 from .turned import TurnedCopies
-from .usual_targets import drawn_to_usual, usual_dvh
 
 ELSEWHERE = 0.05  # weight of a voxel where no dose was computed, beside 1 where dose may be
 HOTTEST = 2  # voxels hotter than D0.1cc; OpenKBP's voxels are of 40 mm3 or so
@@ -42,7 +42,7 @@ class VolumeDose:
         self.augmentation = plan.augmentation
         channels = plan.recipe.channels
         self.structures = [number for number, name in enumerate(channels) if name.startswith("SDM:")]
-        self.usual = [usual_dvh([*self._doses_in(number)]) for number in self._targets] if plan.training.usual_targets else []
+        self.usual = usual_among(patients, plan.recipe, plan.training.usual_targets) if plan.training.usual_targets else None
 
     def loss(self, network: nn.Module, step: int) -> Tensor:
         """Mean over this process's share of the step's patients, augmented."""
@@ -63,13 +63,13 @@ class VolumeDose:
 
     def _loss_of(self, network: nn.Module, number: int) -> Tensor:
         given, planned, counts = self._changed(*self._drawn(number))
-        inside = [(given[0, number] > 0) & (counts > 0.5) for number in self.structures]
         dose = self._taught(given, planned)
         if self.usual:
-            dose = drawn_to_usual(dose, inside[: len(TARGET_SLOTS)], self.usual, self.plan.training.usual_targets)
+            dose = self.usual.joined(dose, given[0], self.plan.recipe)
         with self.half():
             answers = network(given)
         predicted, *earlier = answers[0].float()
+        inside = [(given[0, number] > 0) & (counts > 0.5) for number in self.structures]
         shape = self.plan.training.dvh_weight * dvh_distance(predicted, dose, inside)
         if self.plan.training.criteria_weight:
             shape = shape + self.plan.training.criteria_weight * criteria_distance(predicted, dose, inside)
@@ -82,17 +82,6 @@ class VolumeDose:
         with torch.no_grad(), self.half():
             answers = torch.stack([teacher(given)[0, 0].float() for teacher in self.teachers])
         return planned.lerp(answers.mean(dim=0), self.plan.training.teachers_share)
-
-    @property
-    def _targets(self) -> list[int]:
-        return self.structures[: len(TARGET_SLOTS)]
-
-    def _doses_in(self, channel: int) -> Iterator[Tensor]:
-        """Of every patient who has the structure of this channel, the doses (n,) in it."""
-        for patient in self.patients:
-            inside = (patient.channels[:, channel] > 0) & patient.counts
-            if inside.any():
-                yield torch.from_numpy(patient.dose[inside].astype(np.float32))
 
     def _changed(self, patient: Patient, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Channels (1, channels, k, j, i), dose and where it counts (k, j, i), augmented."""
@@ -142,6 +131,12 @@ def criteria(values: Tensor, *, target: bool) -> Tensor:
     if target:
         return ordered[[round(last * share) for share in (0.01, 0.05, 0.99)]]
     return torch.stack([values.mean(), ordered[max(0, last - HOTTEST)]])
+
+
+def usual_among(patients: Sequence[Patient], recipe: Recipe, share: float) -> UsualTargets:
+    """What targets of these patients usually get."""
+    volumes = (tensor_of(patient) for patient in patients)
+    return usual_targets(((volume[:-2], volume[-2]) for volume in volumes), recipe, share)
 
 
 def tensor_of(patient: Patient) -> Tensor:

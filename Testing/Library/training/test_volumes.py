@@ -101,7 +101,7 @@ def test_targets_are_learned_as_they_usually_are(share, errors):
     """Three patients who differ by what their target gets alone: the whole box, and 0, 0.1 and 0.4 more than the network says."""
     patients = [patient() for _ in errors]
     for one, more in zip(patients, (0.0, 0.1, 0.4), strict=True):
-        one.channels[:, 2], one.channels[:, 3:12] = 1, -1
+        one.channels[:, 1:3], one.channels[:, 3:12] = 1, -1
         one.dose[:] += np.float16(more)
     task = VolumeDose(replace(PLAN, training=replace(PLAN.training, usual_targets=share)), patients, torch.device("cpu"))
     found = sorted(float(task.loss(Answer(0.0), step)) for step in range(3))

@@ -1,0 +1,91 @@
+"""Targets' doses drawn towards the usual ones, against numpy's quantiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from DosePredictLib.core import ModelError, Recipe
+from DosePredictLib.inference.usual_targets import LEVELS, UsualTargets, at_shares, drawn_to_usual, usual_dvh, usual_targets
+
+SHARES = np.linspace(0, 1, LEVELS)
+RECIPE = Recipe(model="unet", volumetric=True, dose_range=(0.0, 2.0))
+HIGH, LOW = 2, 4  # channels of their distance maps
+
+
+def patient(seed: int, low: float = 0.8) -> tuple[torch.Tensor, torch.Tensor]:
+    """A high target in the first slices, one of a share ``low`` in the next; a third level is missing. Doses of their own."""
+    rng = np.random.default_rng(seed)
+    condition, dose = torch.full((12, 6, 8, 8), -2.0), torch.from_numpy(rng.normal(-0.2, 0.05, (6, 8, 8)).astype(np.float32))
+    condition[1], condition[HIGH, :2], condition[LOW, 2:4] = 0.0, 0.1, 0.1
+    condition[1, :2], condition[1, 2:4] = 1.0, low
+    dose[:2] += 0.2 + 0.01 * seed
+    return condition, dose
+
+
+def test_values_at_shares_are_numpys_quantiles():
+    ordered = np.sort(np.random.default_rng(0).normal(size=37))
+    found = at_shares(torch.from_numpy(ordered), torch.from_numpy(SHARES))
+    np.testing.assert_allclose(found, np.quantile(ordered, SHARES), atol=1e-12)
+    assert at_shares(torch.tensor([3.0]), torch.tensor([0.0, 1.0])).tolist() == [3.0, 3.0]
+
+
+def test_the_usual_dvh_is_the_median_of_the_patients():
+    doses = [np.random.default_rng(seed).normal(70 + seed, 1, 50 + seed) for seed in range(5)]
+    expected = np.median([np.quantile(one, SHARES) for one in doses], axis=0)
+    np.testing.assert_allclose(usual_dvh([torch.from_numpy(one) for one in doses]), expected, atol=1e-5)
+
+
+def test_a_target_gets_the_usual_dvh_and_keeps_its_order():
+    dose = torch.from_numpy(np.random.default_rng(0).normal(68, 3, (4, 6, 5)))
+    target, usual = dose > 66, torch.linspace(66, 74, LEVELS, dtype=torch.float64)
+    whole = drawn_to_usual(dose, target, usual, 1.0)
+    np.testing.assert_allclose(np.quantile(whole[target], SHARES), usual, atol=0.1)
+    assert whole[target].min() == 66 and whole[target].max() == 74
+    assert torch.equal(whole[target].argsort(), dose[target].argsort())
+    assert torch.equal(whole[~target], dose[~target])
+    torch.testing.assert_close(drawn_to_usual(dose, target, usual, 0.5), (dose + whole) / 2)
+
+
+def test_each_target_gets_what_is_usual_for_its_own_prescription():
+    found = usual_targets([patient(seed) for seed in range(3)], RECIPE, share=1.0)
+    assert set(found.dvh) == {"PTV_High", "PTV_Low"}
+    condition, dose = patient(7, low=0.6)
+    drawn = found.joined(dose, condition, RECIPE) + 1  # shares of the highest prescription
+    high, low = (patient(1)[1][part] + 1 for part in (slice(0, 2), slice(2, 4)))  # the middle one of three
+    np.testing.assert_allclose(np.quantile(drawn[:2], [0.1, 0.5, 0.9]), np.quantile(high, [0.1, 0.5, 0.9]), atol=0.02)
+    assert float(drawn[2:4].median()) == pytest.approx(float(low.median()) * 0.6 / 0.8, rel=0.02)
+    assert torch.equal(drawn[4:], dose[4:] + 1)
+    assert torch.equal(UsualTargets(found.dvh, 0.0).joined(dose, condition, RECIPE), dose)
+
+
+def test_a_card_keeps_them():
+    found = usual_targets([patient(seed) for seed in range(3)], RECIPE, share=0.5)
+    again = UsualTargets.of({"id": "one", "usual_targets": found.in_card})
+    assert again is not None and again.share == 0.5
+    np.testing.assert_allclose(again.dvh["PTV_Low"], found.dvh["PTV_Low"], atol=1e-4)
+    assert UsualTargets.of({"id": "one"}) is None
+
+
+FLAT = [1.0] * LEVELS
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"share": 0.5},
+        {"share": 2, "dvh": {"PTV_High": FLAT}},
+        {"share": "half", "dvh": {"PTV_High": FLAT}},
+        {"share": 0.5, "dvh": {"PTV_High": FLAT[:-1]}},
+        {"share": 0.5, "dvh": {"PTV_High": [1.0, 0.9, *FLAT[2:]]}},
+        {"share": 0.5, "dvh": {"PTV_High": [float("nan")] * LEVELS}},
+        {"share": 0.5, "dvh": {"PTV70": FLAT}},
+        {"share": 0.5, "dvh": [FLAT]},
+    ],
+)
+def test_an_odd_value_in_the_card_is_refused(odd: dict[str, Any]):
+    with pytest.raises(ModelError, match="odd value for usual_targets"):
+        UsualTargets.of({"id": "one", "usual_targets": odd})
