@@ -17,12 +17,13 @@ from torch import Tensor
 from ..core import TARGET_SLOTS, ModelError, Recipe
 from ..preprocessing.intensity import dose_to_unit, unit_to_dose
 
-LEVELS = 101  # of a DVH: 0, 1, ... 100 % of the volume, coldest first
+# Of a target's volume, coldest first: the doses that a DVH is kept as.
+SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
 class UsualTargets:
-    """dvh: (LEVELS,) doses of each target slot as shares of its own prescription; slots that nobody had are absent.
+    """dvh: doses of each target slot at ``SHARES``, as shares of its own prescription; slots that nobody had are absent.
 
     share: how far a dose is drawn to them.
     """
@@ -46,7 +47,7 @@ class UsualTargets:
 
     @property
     def _is_sound(self) -> bool:
-        ordered = all(dvh.shape == (LEVELS,) and dvh[0] >= 0 and (np.diff(dvh) >= 0).all() for dvh in self.dvh.values())
+        ordered = all(dvh.shape == (len(SHARES),) and dvh[0] >= 0 and (np.diff(dvh) >= 0).all() for dvh in self.dvh.values())
         return ordered and set(self.dvh) <= set(TARGET_SLOTS) and 0 <= self.share <= 1
 
     @property
@@ -58,19 +59,19 @@ class UsualTargets:
         for slot, dvh in self.dvh.items():
             inside, own = target_in(condition, slot, recipe)
             if own:
-                dose = drawn_to_usual(dose, inside, torch.from_numpy(dose_to_unit(dvh * own, 1.0, recipe)), self.share)
+                dose = drawn_to_usual(dose, inside, dose_to_unit(dvh * own, 1.0, recipe), self.share)
         return dose
 
 
 def usual_targets(patients: Iterable[tuple[Tensor, Tensor]], recipe: Recipe, share: float) -> UsualTargets:
     """The median of patients, each condition (channels, k, j, i) and dose (k, j, i) in the recipe's unit."""
-    doses: dict[str, list[Tensor]] = {slot: [] for slot in TARGET_SLOTS}
+    doses: dict[str, list[np.ndarray]] = {slot: [] for slot in TARGET_SLOTS}
     for condition, dose in patients:
         for slot, found in doses.items():
             inside, own = target_in(condition, slot, recipe)
             if own:
-                found.append(torch.from_numpy(unit_to_dose(dose[inside].numpy(), 1.0, recipe)) / own)
-    return UsualTargets({slot: usual_dvh(found).numpy() for slot, found in doses.items() if found}, share)
+                found.append(unit_to_dose(dose[inside].numpy(), 1.0, recipe) / own)
+    return UsualTargets({slot: usual_dvh(found) for slot, found in doses.items() if found}, share)
 
 
 def target_in(condition: Tensor, slot: str, recipe: Recipe) -> tuple[Tensor, float]:
@@ -79,22 +80,14 @@ def target_in(condition: Tensor, slot: str, recipe: Recipe) -> tuple[Tensor, flo
     return inside, float(condition[recipe.channels.index("Prescription")][inside].median()) if inside.any() else 0.0
 
 
-def usual_dvh(doses: Sequence[Tensor]) -> Tensor:
-    """(LEVELS,) median over patients of the quantiles of a target's dose, (n,) each."""
-    share = torch.linspace(0, 1, LEVELS)
-    return torch.stack([at_shares(one.sort().values, share) for one in doses]).median(dim=0).values
+def usual_dvh(doses: Sequence[np.ndarray]) -> np.ndarray:
+    """(shares,) median over patients of the quantiles of a target's dose, (n,) each."""
+    return np.median([np.quantile(one, SHARES) for one in doses], axis=0)
 
 
-def drawn_to_usual(dose: Tensor, inside: Tensor, usual: Tensor, share: float) -> Tensor:
+def drawn_to_usual(dose: Tensor, inside: Tensor, usual: np.ndarray, share: float) -> Tensor:
     """dose (k, j, i) whose DVH inside the mask is its own and, for ``share``, the usual one; the order of its voxels stays."""
     own, drawn = dose[inside], dose.clone()
-    rank = own.argsort().argsort() / max(1, len(own) - 1)
-    drawn[inside] = own.lerp(at_shares(usual.to(own), rank), share)
+    rank = own.argsort().argsort().cpu().numpy() / max(1, len(own) - 1)
+    drawn[inside] = own.lerp(torch.from_numpy(np.interp(rank, SHARES, usual)).to(own), share)
     return drawn
-
-
-def at_shares(ordered: Tensor, share: Tensor) -> Tensor:
-    """Values of an ordered (n,), linear between them, at shares 0 ... 1 of its length."""
-    position = share.to(ordered) * (len(ordered) - 1)
-    below = position.floor().long().clamp(max=max(0, len(ordered) - 2))
-    return ordered[below].lerp(ordered[(below + 1).clamp(max=len(ordered) - 1)], position - below)

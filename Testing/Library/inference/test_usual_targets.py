@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from DosePredictLib.core import ModelError, Recipe
-from DosePredictLib.inference.usual_targets import LEVELS, UsualTargets, at_shares, drawn_to_usual, usual_dvh, usual_targets
+from DosePredictLib.core import Case, ModelError, Recipe
+from DosePredictLib.inference.predictor import Predictor
+from DosePredictLib.inference.usual_targets import SHARES, UsualTargets, drawn_to_usual, usual_dvh, usual_targets
+from DosePredictLib.models import build
 
-SHARES = np.linspace(0, 1, LEVELS)
 RECIPE = Recipe(model="unet", volumetric=True, dose_range=(0.0, 2.0))
 HIGH, LOW = 2, 4  # channels of their distance maps
 
@@ -26,24 +28,17 @@ def patient(seed: int, low: float = 0.8) -> tuple[torch.Tensor, torch.Tensor]:
     return condition, dose
 
 
-def test_values_at_shares_are_numpys_quantiles():
-    ordered = np.sort(np.random.default_rng(0).normal(size=37))
-    found = at_shares(torch.from_numpy(ordered), torch.from_numpy(SHARES))
-    np.testing.assert_allclose(found, np.quantile(ordered, SHARES), atol=1e-12)
-    assert at_shares(torch.tensor([3.0]), torch.tensor([0.0, 1.0])).tolist() == [3.0, 3.0]
-
-
 def test_the_usual_dvh_is_the_median_of_the_patients():
     doses = [np.random.default_rng(seed).normal(70 + seed, 1, 50 + seed) for seed in range(5)]
     expected = np.median([np.quantile(one, SHARES) for one in doses], axis=0)
-    np.testing.assert_allclose(usual_dvh([torch.from_numpy(one) for one in doses]), expected, atol=1e-5)
+    np.testing.assert_allclose(usual_dvh(doses), expected, atol=1e-5)
 
 
 def test_a_target_gets_the_usual_dvh_and_keeps_its_order():
     dose = torch.from_numpy(np.random.default_rng(0).normal(68, 3, (4, 6, 5)))
-    target, usual = dose > 66, torch.linspace(66, 74, LEVELS, dtype=torch.float64)
+    target, usual = dose > 66, np.interp(SHARES, [0, 1], [66, 74])
     whole = drawn_to_usual(dose, target, usual, 1.0)
-    np.testing.assert_allclose(np.quantile(whole[target], SHARES), usual, atol=0.1)
+    np.testing.assert_allclose(np.quantile(whole[target], SHARES), usual, atol=0.01)
     assert whole[target].min() == 66 and whole[target].max() == 74
     assert torch.equal(whole[target].argsort(), dose[target].argsort())
     assert torch.equal(whole[~target], dose[~target])
@@ -70,7 +65,7 @@ def test_a_card_keeps_them():
     assert UsualTargets.of({"id": "one"}) is None
 
 
-FLAT = [1.0] * LEVELS
+FLAT = [1.0] * len(SHARES)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +76,7 @@ FLAT = [1.0] * LEVELS
         {"share": "half", "dvh": {"PTV_High": FLAT}},
         {"share": 0.5, "dvh": {"PTV_High": FLAT[:-1]}},
         {"share": 0.5, "dvh": {"PTV_High": [1.0, 0.9, *FLAT[2:]]}},
-        {"share": 0.5, "dvh": {"PTV_High": [float("nan")] * LEVELS}},
+        {"share": 0.5, "dvh": {"PTV_High": [float("nan")] * len(SHARES)}},
         {"share": 0.5, "dvh": {"PTV70": FLAT}},
         {"share": 0.5, "dvh": [FLAT]},
     ],
@@ -89,3 +84,15 @@ FLAT = [1.0] * LEVELS
 def test_an_odd_value_in_the_card_is_refused(odd: dict[str, Any]):
     with pytest.raises(ModelError, match="odd value for usual_targets"):
         UsualTargets.of({"id": "one", "usual_targets": odd})
+
+
+def test_a_prediction_is_drawn_to_them(phantom_case: Case):
+    recipe = replace(RECIPE, network={"channels": 12, "widths": (8, 8)}, spacing_mm=(8.0, 8.0, 6.0))
+    network, card = build("unet", recipe.network).eval(), {"id": "unet"}  # untrained: it answers with no dose at all
+    usual = UsualTargets({"PTV_High": np.ones(len(SHARES), np.float32)}, 0.5)
+    found = [
+        Predictor(network, recipe, card, torch.device("cpu"), usual_targets=one).predict(phantom_case).dose.gray
+        for one in (None, usual)
+    ]
+    highest = phantom_case.prescription.highest_gy
+    assert found[0].max() == 0 and set(np.unique(found[1].round(3))) == {0.0, np.float32(highest / 2)}
