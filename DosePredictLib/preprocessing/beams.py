@@ -43,19 +43,22 @@ class Beam:
     def influence(self, points: np.ndarray) -> csr_array:
         """Dose at points (n, 3) in mm for unit fluence of each beamlet, (n, beamlets), bilinear between beamlets."""
         height, row, column = beamlet_coordinates(points, self.isocentre, self.towards_source, self.across, self.first)
+        rows, columns = self.open.shape
+        reached = (row > -1) & (row < rows) & (column > -1) & (column < columns)
+        height, row, column = height[reached], row[reached], column[reached]
         step = (REACH_MM - height) / RAY_STEP_MM
         depth = map_coordinates(self.depth_mm, np.stack([step, row, column]), order=1, mode="nearest", output=np.float32)
         weight = np.exp(-ATTENUATION_PER_MM * depth) * (SOURCE_AXIS_MM / (SOURCE_AXIS_MM - height)) ** 2
-        rows, columns = self.open.shape
         floor_row, floor_column = np.floor(row).astype(np.int32), np.floor(column).astype(np.int32)
-        data, indices = np.zeros((len(points), 4), np.float32), np.zeros((len(points), 4), np.int32)
+        data, indices = np.zeros((len(row), 4), np.float32), np.zeros((len(row), 4), np.int32)
         for corner, (down, right) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
             r, c = floor_row + down, floor_column + right
             inside = (r >= 0) & (r < rows) & (c >= 0) & (c < columns)
             share = (1 - np.abs(row - r)) * (1 - np.abs(column - c))
             indices[:, corner] = np.where(inside, r * columns + c, 0)
             data[:, corner] = np.where(inside & self.open[r % rows, c % columns], share * weight, 0)
-        return csr_array((data.ravel(), indices.ravel(), np.arange(0, data.size + 1, 4)), (len(points), rows * columns))
+        ends = np.concatenate([[0], np.cumsum(4 * reached)])
+        return csr_array((data.ravel(), indices.ravel(), ends), (len(points), rows * columns))
 
 
 def beamlet_coordinates(

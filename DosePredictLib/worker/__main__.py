@@ -97,4 +97,6 @@ def _abandon(job: JobFolder) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    sys.stderr.flush()
+    os._exit(status)  # all is written; taking down PyTorch and SimpleITK would keep the user waiting for a second
