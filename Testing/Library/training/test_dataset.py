@@ -12,6 +12,7 @@ import pytest
 from DosePredictLib import registry
 from DosePredictLib.core import InputError, Recipe
 from DosePredictLib.inference.domain import check_domain
+from DosePredictLib.inference.usual_targets import SHARES, UsualTargets
 from DosePredictLib.preprocessing.channels import conditions, network_grid
 from DosePredictLib.preprocessing.intensity import unit_to_dose
 from DosePredictLib.training.augmentation import Augmentation
@@ -90,8 +91,10 @@ def test_a_run_ends_in_a_model_that_can_be_installed_and_knows_its_domain(data, 
     plan = TrainingRecipe(RECIPE, Settings(steps=2, batch=2, warmup=1), Augmentation(), {"id": "mine", "version": "0.1"})
     learn, _ = find_cases(data)
     state = train(plan, list(load_patients(learn, RECIPE, tmp_path)), [], tmp_path, resume=False)
-    write_model(state, plan, learn, tmp_path / "model")
+    usual = UsualTargets({"PTV_High": np.linspace(0.9, 1.1, len(SHARES))}, 0.5)
+    write_model(state, plan, learn, tmp_path / "model", usual=usual)
     model = registry.install(tmp_path / "model")
+    assert UsualTargets.of(model.card).in_card == usual.in_card  # type: ignore[union-attr]
     registry.verify(registry.find("mine"))
     case = read_case(learn[0])
     assert check_domain(case, model.card).verdict == "inside"

@@ -181,6 +181,8 @@ def test_a_recipe_can_be_changed_line_by_line(repository):
         ("card.companion='unet'", "companion must look like this"),
         ("card.companion={ id = 'unet' }", "companion must look like this"),
         ("card.companion={ id = 'unet', share = 2.0 }", "companion must look like this"),
+        ("card.usual_targets=0.5", "for a network that answers at once"),
+        ("card.usual_targets='half'", "usual_targets is a share"),
     ],
 )
 def test_a_change_with_a_mistake_is_refused_by_name(repository, change, words):
