@@ -26,15 +26,10 @@ def deformed(volume: Tensor, settings: Augmentation, rng: np.random.Generator) -
     return along_axis(volume, zooms[2])
 
 
-def rotated(volume: Tensor, angle: float) -> Tensor:
-    """(channels + dose + counts, k, j, i) about the axis k by ``angle`` in radians."""
-    return within_slices(volume, angle, np.ones(2))
-
-
 def within_slices(volume: Tensor, angle: float, zooms: np.ndarray, bend: Tensor | None = None) -> Tensor:
     """Every slice of (channels + dose + counts, k, j, i) alike, bilinear; beyond the edge its nearest voxel, not counted.
 
-    zooms: (2,) of columns and rows. bend: (j, i, 2) of displacements, as shares of half the columns and rows.
+    angle: in radians. zooms: (2,) of columns and rows. bend: (j, i, 2) of displacements, as shares of half the columns and rows.
     """
     rows, columns = volume.shape[-2:]
     cosine, sine = np.cos(angle) / zooms, np.sin(angle) / zooms
