@@ -40,8 +40,8 @@ class UsualTargets:
         try:
             found = cls({slot: np.array(named["dvh"][slot], np.float32) for slot in named["dvh"]}, float(named["share"]))
         except (KeyError, TypeError, ValueError):
-            found = cls({"": np.zeros(0)}, 0.0)
-        if not found._is_sound:
+            found = None
+        if found is None or not found._is_sound:
             raise ModelError(f"The model card of {card['id']} has an odd value for usual_targets; install the model again.")
         return found
 

@@ -1,13 +1,16 @@
-"""Blocks the two-dimensional diffusion networks share (ADM, Dhariwal and Nichol 2021)."""
+"""Blocks the networks share (ADM, Dhariwal and Nichol 2021)."""
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Convolution = TypeVar("Convolution", nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d)
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
@@ -57,10 +60,11 @@ class Doubling3d(nn.ConvTranspose3d):
         return super().forward(F.pad(x, (0, 1)))[..., :2] if x.shape[-1] == 1 else super().forward(x)
 
 
-def zeroed(module: nn.Conv2d) -> nn.Conv2d:
+def zeroed(module: Convolution) -> Convolution:
     """A convolution that starts as zero, so that a residual branch starts as nothing."""
     nn.init.zeros_(module.weight)
-    nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
     return module
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from .blocks import Doubling3d, Halving3d, Same3d
-
-Layer = TypeVar("Layer", nn.Conv3d, nn.ConvTranspose3d)
+from .blocks import Doubling3d, Halving3d, Same3d, zeroed
 
 
 class Block(nn.Module):
@@ -55,7 +52,7 @@ class VolumeUNet(nn.Module):
         super().__init__()
         self.stem = nn.Conv3d(channels, widths[0], 2, stride=2)
         self.distances = slice(*edges) if edges else None
-        self.edges = _zeroed(nn.Conv3d(edges[1] - edges[0], widths[0], 2, stride=2, bias=False)) if edges else None
+        self.edges = zeroed(nn.Conv3d(edges[1] - edges[0], widths[0], 2, stride=2, bias=False)) if edges else None
         self.down = nn.ModuleList([Block(widths[0], widths[0], time_width)])
         self.shrink = nn.ModuleList()
         self.enlarge = nn.ModuleList()
@@ -66,8 +63,7 @@ class VolumeUNet(nn.Module):
             self.enlarge.append(Doubling3d(lower, upper, 2, stride=2))
             self.up.append(Block(2 * upper, upper, time_width))
         self.dropout = nn.Dropout3d(dropout)
-        self.answer = _zeroed(nn.ConvTranspose3d(widths[0], outputs, 2, stride=2))
-        nn.init.zeros_(self.answer.bias)  # type: ignore[arg-type]
+        self.answer = zeroed(nn.ConvTranspose3d(widths[0], outputs, 2, stride=2))
 
     def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
         y = self.stem(x)
@@ -82,8 +78,3 @@ class VolumeUNet(nn.Module):
         for enlarge, block in zip(reversed(self.enlarge), reversed(self.up), strict=True):
             y = block(torch.cat([enlarge(y), kept.pop()], dim=1), time)
         return self.answer(y)
-
-
-def _zeroed(layer: Layer) -> Layer:
-    nn.init.zeros_(layer.weight)
-    return layer

@@ -32,7 +32,7 @@ class Objective:
 def influence(beams: list[Beam], points: np.ndarray) -> csr_array:
     """Dose at points (n, 3) for unit fluence of all beamlets of all beams, (n, beamlets)."""
     matrix = hstack(in_threads(lambda beam: beam.influence(points), beams), format="csr")
-    matrix.eliminate_zeros()  # of points beside a field: half of all
+    matrix.eliminate_zeros()  # of closed beamlets
     return matrix
 
 

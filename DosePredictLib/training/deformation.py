@@ -56,8 +56,9 @@ def along_axis(volume: Tensor, zoom: float) -> Tensor:
     """(channels + dose + counts, k, j, i) zoomed about its middle slice, linear; beyond the last slice nothing counts."""
     last = volume.shape[1] - 1
     position = last / 2 + (torch.arange(last + 1) - last / 2) / zoom
-    below = position.clamp(0, last).floor().long().clamp(max=max(0, last - 1))
-    weight = (position.clamp(0, last) - below)[:, None, None]
+    nearest = position.clamp(0, last)
+    below = nearest.floor().long().clamp(max=max(0, last - 1))
+    weight = (nearest - below)[:, None, None]
     sampled = volume[:, below].lerp(volume[:, (below + 1).clamp(max=last)], weight)
-    sampled[-1] = (sampled[-1] > 0.5) & ((position >= 0) & (position <= last))[:, None, None]
+    sampled[-1] = (sampled[-1] > 0.5) & (position == nearest)[:, None, None]
     return sampled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -42,7 +43,12 @@ class VolumeDose:
         self.augmentation = plan.augmentation
         channels = plan.recipe.channels
         self.structures = [number for number, name in enumerate(channels) if name.startswith("SDM:")]
-        self.usual = usual_among(patients, plan.recipe, plan.training.usual_targets) if plan.training.usual_targets else None
+
+    @cached_property
+    def usual(self) -> UsualTargets | None:
+        """What the doses to learn are drawn to; made when first needed, as not every task that builds on this one does."""
+        share = self.plan.training.usual_targets
+        return usual_among(self.patients, self.plan.recipe, share) if share else None
 
     def loss(self, network: nn.Module, step: int) -> Tensor:
         """Mean over this process's share of the step's patients, augmented."""
