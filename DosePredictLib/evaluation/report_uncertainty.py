@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import BODY, DoseGrid, Volume
+from ..core.parallel import in_threads
 from .dvh import Dvh
 from .structure_metrics import COLUMNS, StructureRow
 from .uncertainty import Band, Interval, SpreadScale, dvh_band, metric_interval
@@ -40,7 +41,8 @@ def uncertainty_of(
     scale = SpreadScale.of(card)
     factors = {row.roi: scale.targets if row.is_target else scale.factor for row in rows}
     shown = [row for row in rows if row.name != BODY and not row.predicted.refusal and len(samples) > 1]
-    curves = {row.roi: [Dvh.of(sample, occupancies[row.roi]) for sample in samples] for row in shown}
+    drawn = in_threads(lambda row: [Dvh.of(sample, occupancies[row.roi]) for sample in samples], shown)
+    curves = {row.roi: found for row, found in zip(shown, drawn, strict=True)}
     return Uncertainty(
         spread=spread,
         bands={row.roi: dvh_band(row.predicted, curves[row.roi], scale=factors[row.roi]) for row in shown},

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import BODY, Case, DoseGrid, Volume
+from ..core.parallel import in_threads
 from .difference import is_notable
 from .dvh import Dvh
 from .interpolation import on_grid
@@ -102,7 +103,8 @@ def structure_rows(
     estimate: DoseGrid | None = None,
 ) -> list[StructureRow]:
     """A row for each structure with volume: targets first, then the organs the model knows, then the rest, the body last."""
-    rows = [_row(case, roi, occupancy, predicted, uncertainty) for roi, occupancy in occupancies.items() if occupancy.array.any()]
+    filled = [(roi, occupancy) for roi, occupancy in occupancies.items() if occupancy.array.any()]
+    rows = in_threads(lambda one: _row(case, *one, predicted, uncertainty), filled)
     if estimate is not None:
         rows = [replace(row, estimated=Dvh.of(estimate, occupancies[row.roi])) for row in rows]
     known = list(case.names)

@@ -9,6 +9,7 @@ from torch import nn
 
 from .addiff_dose import ADDiffDose
 from .c3d import C3D
+from .coarse_unet import CoarseUNet
 from .diffdp import DiffDP
 from .dmtp import DMTP
 from .dosediff import DoseDiff
@@ -18,6 +19,7 @@ from .unet import UNet
 NETWORKS: dict[str, type[nn.Module]] = {
     "addiff_dose": ADDiffDose,
     "c3d": C3D,
+    "coarse_unet": CoarseUNet,
     "diffdp": DiffDP,
     "dmtp": DMTP,
     "dosediff": DoseDiff,

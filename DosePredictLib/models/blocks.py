@@ -74,6 +74,11 @@ def as_masks(condition: Tensor, end: int | None = None) -> Tensor:
     return torch.cat([condition[:, :2], maps, condition[:, 2 + maps.shape[1] :]], dim=1)
 
 
+def halved(volume: Tensor) -> Tensor:
+    """(batch, channels, k, j, i) at half the resolution."""
+    return F.avg_pool3d(volume, 2)
+
+
 class TimeEmbedding(nn.Module):
     """Sinusoids of the time step, then two linear layers: (batch,) -> (batch, width)."""
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import TimeEmbedding, as_masks
+from .blocks import TimeEmbedding, as_masks, halved
 from .volume_unet import VolumeUNet
 
 TIME_WIDTH = 64
@@ -68,7 +68,3 @@ def residual_of(dose: Tensor, answer: Tensor) -> Tensor:
 def with_residual(answer: Tensor, residual: Tensor) -> Tensor:
     """The dose that a residual at half resolution stands for; what is finer is the answer's."""
     return answer + RESIDUAL * F.interpolate(residual, scale_factor=2, mode="trilinear")
-
-
-def halved(volume: Tensor) -> Tensor:
-    return F.avg_pool3d(volume, 2)

@@ -16,7 +16,7 @@ from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.sparse import csr_array
 
 from ..core import Grid, Volume
-from .parallel import in_threads
+from ..core.parallel import in_threads
 
 NINE_FIELDS_DEG = tuple(range(0, 360, 40))  # OpenKBP: nine equidistant coplanar fields
 SOURCE_AXIS_MM = 1000.0

@@ -9,12 +9,12 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 
 from ..core import BODY, TARGET_SLOTS, Case, Grid, InputError, Recipe, Structure, Volume
+from ..core.parallel import in_threads
 from .body import body_mask, filled
 from .contours import rasterise
 from .crop import Box, box_with, network_box
 from .distance_maps import signed_distance_mm
 from .intensity import ct_to_unit
-from .parallel import in_threads
 from .planning import Objectives, planned_doses
 from .resample import resample
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array, hstack
 
+from ..core.parallel import in_threads
 from .beams import Beam
-from .parallel import in_threads
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..core import Volume
+from ..core.parallel import in_threads
 from .beams import NINE_FIELDS_DEG, Beam, beams_on, voxel_points
 from .fluence import Objective, best_fluence, influence
-from .parallel import in_threads
 
 SAMPLING = 2  # every second voxel along each axis is enough to find the fluence
 

@@ -22,6 +22,7 @@ class Augmentation:
     turns_deg: of copies among which a volumetric network draws, beside the patient as he is:
     multiples of the angle between equally spaced fields, under which other doses of these fields are as likely (C3D).
     copies: how often one of them is drawn. blank_ct: probability that the CT shows water wherever it shows anything.
+    short_ct: probability that the CT, and the plans with it, end before the patient does, as for some of OpenKBP's.
     upside_down: probability of a mirror from head to foot, which coplanar fields allow.
     symmetric_until: step after which nothing is mirrored, and no copies are drawn; 0 for never. Mirror images give more
     patients to learn from, but hide that left and right are not alike: OpenKBP's plans spare left parotids more than right ones.
@@ -38,6 +39,7 @@ class Augmentation:
     copies: float = 0.5
     upside_down: float = 0.0
     blank_ct: float = 0.0
+    short_ct: float = 0.0
     symmetric_until: int = 0
 
     def at(self, step: int) -> Augmentation:

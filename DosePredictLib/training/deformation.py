@@ -9,8 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..core import Recipe
 from .augmentation import Augmentation
 
+EMPTY = -0.999  # of the unit of CT: what shows nothing
+SHORT = 4  # voxels at most that a CT ends before the patient does
 KNOTS = 4  # of a random displacement along a row and along a column: as long as half a neck is wide
 
 
@@ -62,3 +65,17 @@ def along_axis(volume: Tensor, zoom: float) -> Tensor:
     sampled = volume[:, below].lerp(volume[:, (below + 1).clamp(max=last)], weight)
     sampled[-1] = (sampled[-1] > 0.5) & (position == nearest)[:, None, None]
     return sampled
+
+
+def shortened(volume: Tensor, recipe: Recipe, rng: np.random.Generator) -> None:
+    """The CT of (channels + dose + counts, k, j, i) ends up to ``SHORT`` voxels before the patient, in place; plans one later."""
+    missing = (volume[None, :1] <= EMPTY).float()
+    missing = grown(missing, int(rng.integers(1, SHORT + 1)))
+    volume[0][missing[0, 0] > 0] = -1.0
+    first = len(recipe.channels) - len(recipe.planned)
+    volume[first : len(recipe.channels)] *= grown(1 - missing, 1)[0]
+
+
+def grown(mask: Tensor, voxels: int) -> Tensor:
+    """(1, 1, k, j, i), within each slice."""
+    return F.max_pool3d(mask, (1, 2 * voxels + 1, 2 * voxels + 1), stride=1, padding=(0, voxels, voxels))

@@ -18,6 +18,7 @@ from ..inference.weights import load, on_device, start_from
 from ..models import build
 from . import distributed
 from .checkpoints import State
+from .coarse import CoarseDose
 from .dataset import CACHE, Patient, recipe_key
 from .latent import AutoencodedDose, LatentDiffusion
 from .measured import MeasuredDose
@@ -105,6 +106,8 @@ def stages(
         copies = turned_copies(plan, cache)
         shorten, denoise = (task(plan, patients, device, copies) for task in (AutoencodedDose, LatentDiffusion))
         return [(settings.pretraining, shorten), (settings.steps, denoise)]
+    if plan.recipe.model == "coarse_unet":
+        return [(settings.steps, CoarseDose(plan, patients, device, turned_copies(plan, cache, halved=True)))]
     if plan.answers_at_once:
         copies = turned_copies(plan, cache)
         answer = VolumeDose(plan, patients, device, copies, teachers)
@@ -117,9 +120,11 @@ def stages(
     return [(settings.steps, SliceDiffusion(plan, patients, device))]
 
 
-def turned_copies(plan: TrainingRecipe, cache: Path) -> TurnedCopies | None:
+def turned_copies(plan: TrainingRecipe, cache: Path, *, halved: bool = False) -> TurnedCopies | None:
+    """halved: of patients at half the resolution."""
     degrees, share = tuple(plan.augmentation.turns_deg), plan.augmentation.copies
-    return TurnedCopies(cache / recipe_key(plan.recipe), degrees, plan.recipe.pad_multiple, share) if degrees else None
+    kind, multiple = ("-half", plan.recipe.pad_multiple // 2) if halved else ("", plan.recipe.pad_multiple)
+    return TurnedCopies(cache / (recipe_key(plan.recipe) + kind), degrees, multiple, share) if degrees else None
 
 
 class Trainer:

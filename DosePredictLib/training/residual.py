@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ..inference.weights import diffusion_of
-from ..models.resdose import ResDose, halved, residual_of
+from ..models.blocks import halved
+from ..models.resdose import ResDose, residual_of
 from .dataset import Patient
 from .settings import TrainingRecipe
 from .turned import TurnedCopies
-from .volumes import ELSEWHERE, VolumeDose
+from .volumes import VolumeDose
 
 LEVELS = 8  # of noise in a step, of one patient: his channels and the answer, the costly part, are made once
 
@@ -44,7 +45,7 @@ class ResidualDiffusion(VolumeDose):
         noise = torch.randn(residual.shape, generator=generator).to(residual)
         with self.half():
             output = model.denoised(self.diffusion.add_noise(residual, noise, t), t, seen).float()
-        weight = halved(counts[None, None]).clamp(min=ELSEWHERE)
+        weight = halved(counts[None, None]).clamp(min=self.plan.training.elsewhere)
         error = (output - self.diffusion.target(residual, noise, t)).square()
         return (weight * error).sum() / (LEVELS * weight.sum())
 

@@ -35,6 +35,7 @@ class Settings:
     batch: slices of a step; patients: of a step, where the network is volumetric. Both are shared out among the processes.
     dvh_weight: of the distance between DVHs in the loss, beside 1 for the dose error (volumetric networks).
     criteria_weight: likewise of the error of the criteria of OpenKBP's DVH score.
+    elsewhere: weight of a voxel where no dose was computed, beside 1 where dose may be (volumetric networks).
     usual_targets: how far the doses to learn are drawn towards the usual DVH in each target; 0 for not (volumetric networks).
     teachers_share: of the dose to learn, what teachers answer where there are any; the rest is the planned dose.
     without_ct: whether OpenKBP patients whose CT is missing teach too, as bodies of water.
@@ -56,6 +57,7 @@ class Settings:
     ema: float = 0.999
     dvh_weight: float = 0.0
     criteria_weight: float = 0.0
+    elsewhere: float = 0.05
     usual_targets: float = 0.0
     teachers_share: float = 0.5
     without_ct: bool = False

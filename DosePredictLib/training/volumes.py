@@ -15,11 +15,10 @@ from ..preprocessing.intensity import ct_to_unit
 from . import distributed
 from .augmentation import Augmentation, mirrored
 from .dataset import Patient
-from .deformation import deformed
+from .deformation import deformed, shortened
 from .settings import TrainingRecipe
 from .turned import TurnedCopies
 
-ELSEWHERE = 0.05  # weight of a voxel where no dose was computed, beside 1 where dose may be
 HOTTEST = 2  # voxels hotter than D0.1cc; OpenKBP's voxels are of 40 mm3 or so
 EARLIER = 0.5  # weight of an answer that a later part of the network refines (C3D)
 
@@ -73,13 +72,19 @@ class VolumeDose:
         if self.usual:
             dose = self.usual.joined(dose, given[0], self.plan.recipe)
         with self.half():
-            answers = network(given)
+            answers = self.answers(network, given)
         predicted, *earlier = answers[0].float()
         inside = [(given[0, number] > 0) & (counts > 0.5) for number in self.structures]
         shape = self.plan.training.dvh_weight * dvh_distance(predicted, dose, inside)
         if self.plan.training.criteria_weight:
             shape = shape + self.plan.training.criteria_weight * criteria_distance(predicted, dose, inside)
-        return dose_error(predicted, dose, counts) + shape + sum(EARLIER * dose_error(one, dose, counts) for one in earlier)
+        elsewhere = self.plan.training.elsewhere
+        first = sum(EARLIER * dose_error(one, dose, counts, elsewhere) for one in earlier)
+        return dose_error(predicted, dose, counts, elsewhere) + shape + first
+
+    def answers(self, network: nn.Module, given: Tensor) -> Tensor:
+        """(1, answers, k, j, i): the dose, and what an earlier part of the network answered."""
+        return network(given)
 
     def _taught(self, given: Tensor, planned: Tensor) -> Tensor:
         """(k, j, i): the planned dose, and for the recipe's share what the teachers answer."""
@@ -106,9 +111,9 @@ class VolumeDose:
             return network(given.contiguous(memory_format=torch.channels_last_3d))[0, 0].float()
 
 
-def dose_error(predicted: Tensor, dose: Tensor, counts: Tensor) -> Tensor:
-    """Mean |difference|, all (k, j, i)."""
-    weight = counts + ELSEWHERE * (1 - counts)
+def dose_error(predicted: Tensor, dose: Tensor, counts: Tensor, elsewhere: float = 0.0) -> Tensor:
+    """Mean |difference|, all (k, j, i). elsewhere: weight of a voxel where no dose was computed, beside 1 where dose may be."""
+    weight = counts + elsewhere * (1 - counts)
     return (weight * (predicted - dose).abs()).sum() / weight.sum()
 
 
@@ -159,6 +164,8 @@ def augmented(volume: Tensor, recipe: Recipe, settings: Augmentation, rng: np.ra
         volume = volume.flip(1)
     if rng.random() < settings.turned:
         volume = deformed(volume, settings, rng)
+    if settings.short_ct and rng.random() < settings.short_ct:
+        shortened(volume, recipe, rng)
     low, high = recipe.ct_range_hu
     if settings.blank_ct and rng.random() < settings.blank_ct:
         volume[0] = torch.where(volume[0] > -0.999, float(ct_to_unit(np.zeros(1), recipe)[0]), volume[0])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from DosePredictLib.core import Recipe
 from DosePredictLib.training.augmentation import Augmentation
-from DosePredictLib.training.deformation import along_axis, deformed, displacements, within_slices
+from DosePredictLib.training.deformation import along_axis, deformed, displacements, shortened, within_slices
 
 BENT = Augmentation(rotation=15, zoom=1.2, bend=2)
 
@@ -55,3 +56,20 @@ def test_all_channels_change_alike_and_one_slice_survives():
         changed = deformed(volume, BENT, np.random.default_rng(1))
         assert changed.shape == volume.shape and not torch.allclose(changed[0], volume[0])
         torch.testing.assert_close(changed[1], 1 - changed[0])
+
+
+def test_a_shorter_ct_ends_before_the_patient_and_its_plans_one_voxel_later():
+    recipe = Recipe(model="resdose", structures=(), planning={"angles_deg": [0], "plans": [{}]})
+    body = torch.zeros(3, 24, 24)
+    body[:, 6:18, 4:20] = 1
+    volume = torch.ones(len(recipe.channels) + 2, 3, 24, 24)
+    volume[0] = torch.where(body > 0, 0.3, -1.0)
+    before = volume.clone()
+    shortened(volume, recipe, np.random.default_rng(0))
+    lost = int((12 - (volume[0, 1, :, 12] > -1).sum()) / 2)
+    assert 1 <= lost <= 4
+    shows = torch.zeros(3, 24, 24, dtype=torch.bool)
+    shows[:, 6 + lost : 18 - lost, 4 + lost : 20 - lost] = True
+    assert torch.equal(volume[0] > -1, shows)
+    assert torch.equal(volume[5:7, 0, 12], torch.nn.functional.pad(torch.ones(2, 18 - 2 * lost), (3 + lost, 3 + lost)))
+    assert torch.equal(volume[[1, 2, 3, 4, 7, 8]], before[[1, 2, 3, 4, 7, 8]])
