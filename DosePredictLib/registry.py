@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ KINDS_IN_CARD = {
     "metrics": list,
     "default_steps": int,
     "default_samples": int,
-    "companion": dict,
+    "companions": list,
     "usual_targets": dict,
 }
 LARGEST_CARD = 1 << 22  # bytes
@@ -100,10 +101,9 @@ def find(model_id: str) -> ModelInfo:
 
 
 def verify(model: ModelInfo) -> None:
-    """Raises ModelError where weights, the model's own or its companion's, are not those that the card names."""
-    _verify_own(model)
-    if other := companion(model):
-        _verify_own(other)
+    """Raises ModelError where weights, the model's own or its companions', are not those that the card names."""
+    for one in (model, *companions(model)):
+        _verify_own(one)
 
 
 def _verify_own(model: ModelInfo) -> None:
@@ -117,19 +117,22 @@ def _verify_own(model: ModelInfo) -> None:
         )
 
 
-def companion(model: ModelInfo) -> ModelInfo | None:
-    """The installed model whose answer is part of ``model``'s, by the weights that its card names, whatever else has its id.
+def companions(model: ModelInfo) -> list[ModelInfo]:
+    """The installed models whose answers are part of ``model``'s, by the weights that its card names, whatever has their ids.
 
-    Raises ModelError where there is none of these weights.
+    Raises ModelError where one of these weights is not there.
     """
-    named = model.card.get("companion")
-    if not named:
-        return None
-    for one in _everywhere():
-        if one.card["weights_sha256"] == named["weights_sha256"]:
-            return one
-    wanted = f"{named['id']} (weights {named['weights_sha256'][:12]})"
-    raise ModelError(f"The model {model.id} answers together with {wanted}, which is not installed; install that, too.")
+    named = named_companions(model.card)
+    there = {one.card["weights_sha256"]: one for one in reversed(_everywhere())} if named else {}
+    for missing in (one for one in named if one["weights_sha256"] not in there):
+        wanted = f"{missing['id']} (weights {missing['weights_sha256'][:12]})"
+        raise ModelError(f"The model {model.id} answers together with {wanted}, which is not installed; install that, too.")
+    return [there[one["weights_sha256"]] for one in named]
+
+
+def named_companions(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the card says of each: id, weights_sha256 and share. Older cards name a single one as "companion"."""
+    return [card["companion"]] if "companion" in card else card.get("companions", [])
 
 
 def install(folder: Path) -> ModelInfo:
@@ -186,13 +189,17 @@ def _read(folder: Path, shipped: bool) -> ModelInfo:
         raise ModelError(f"The model card of {folder.name} has an odd value for {', '.join(odd)}; install the model again.")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", card["id"]):
         raise ModelError(f"The model card of {folder.name} has an id that is not made of letters, digits, - and _ only.")
-    if not _is_companion(card.get("companion", {})):
-        raise ModelError(f"The model card of {folder.name} has an odd value for companion; install the model again.")
+    if not _are_companions(named_companions(card)):
+        raise ModelError(f"The model card of {folder.name} has an odd value for companions; install the model again.")
     return ModelInfo(id=str(card["id"]), folder=folder, card=card, shipped=shipped)
 
 
-def _is_companion(named: dict[str, Any]) -> bool:
-    """Nothing, or a model by its weights and the share of its answer."""
-    share = named.get("share")
-    words = all(isinstance(named.get(key), str) for key in ("id", "weights_sha256"))
-    return not named or (words and isinstance(share, (int, float)) and 0 <= share <= 1)
+def _are_companions(named: list[Any]) -> bool:
+    """Whether each is a model by its weights and the share of its answer, and the shares leave some for the model itself."""
+    words = all(isinstance(one, dict) and isinstance(one.get(key), str) for one in named for key in ("id", "weights_sha256"))
+    return words and are_shares([one.get("share") for one in named])
+
+
+def are_shares(values: Sequence[Any]) -> bool:
+    """Numbers from 0 to 1, as is their sum."""
+    return all(isinstance(value, (int, float)) and 0 <= value <= 1 for value in values) and sum(values) <= 1

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _train(arguments: argparse.Namespace) -> int:
     from .. import registry
-    from ..training.card import named_companion, write_model
+    from ..training.card import pinned_companions, write_model
     from ..training.dataset import CACHE, find_cases, load_patients
     from ..training.distributed import leader_first, leads
     from ..training.loop import train
@@ -48,7 +48,7 @@ def _train(arguments: argparse.Namespace) -> int:
     plan = read_recipe(arguments.recipe, arguments.changes)
     start = registry.find(arguments.start) if arguments.start else None
     teachers = [registry.find(name) for name in arguments.teachers]
-    named_companion(plan.card.get("companion"))  # before hours of training
+    pinned_companions(plan.card.get("companions", ()))  # before hours of training
     learn, check = find_cases(arguments.data, without_ct=plan.training.without_ct)
     arguments.out.mkdir(parents=True, exist_ok=True)
     cache = arguments.out / CACHE

@@ -22,7 +22,7 @@ from ..preprocessing.dose_channels import PLANNED_DOSE
 from ..preprocessing.intensity import unit_to_dose
 from ..samplers.common import OnStep
 from . import weights
-from .companion import Companion
+from .companions import Companion, companions_of, joined
 from .latentwise import context_of, places_of, sample_volume
 from .residualwise import drawn_volume
 from .slicewise import estimated_slices, sample_slices
@@ -57,7 +57,7 @@ class Predictor:
     recipe: Recipe
     card: dict[str, Any]
     device: torch.device
-    companion: Companion | None = None
+    companions: tuple[Companion, ...] = ()
     usual_targets: UsualTargets | None = None
 
     @classmethod
@@ -71,7 +71,7 @@ class Predictor:
     def of(cls, model: registry.ModelInfo, device: torch.device) -> Predictor:
         """Of a model that need not be installed."""
         network, recipe = weights.load(model.weights, device)
-        return cls(network, recipe, model.card, device, Companion.of(model, recipe, device), UsualTargets.of(model.card))
+        return cls(network, recipe, model.card, device, companions_of(model, recipe, device), UsualTargets.of(model.card))
 
     @property
     def default_steps(self) -> int:
@@ -140,8 +140,7 @@ class Predictor:
         """(k, j, i) in the recipe's unit, over the network's box."""
         channels, half = self._channels(given), fast_bfloat16(self.device)
         answer = predicted_volume(self.network, channels, half=half, on_step=on_step)
-        if self.companion:
-            answer = self.companion.joined(answer, channels, half=half)
+        answer = joined(answer, channels, self.companions, half=half)
         return self.usual_targets.joined(answer, channels, self.recipe) if self.usual_targets else answer
 
     def _sampler(self, given: Conditions, case: Case, places: tuple[int, int], answer: torch.Tensor | None) -> Sampler:

@@ -39,7 +39,7 @@ def write_model(
     weights.save(state.average.module, plan.recipe, folder / WEIGHTS)
     card = {
         **plan.card,
-        **named_companion(plan.card.get("companion")),
+        **pinned_companions(plan.card.get("companions", ())),
         **({"usual_targets": usual.in_card} if usual else {}),
         "weights_sha256": sha256(folder / WEIGHTS),
         "parameters": sum(p.numel() for p in state.average.module.parameters()),
@@ -51,9 +51,9 @@ def write_model(
     (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def named_companion(wanted: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The installed model that the recipe's card wants beside this one, pinned by its weights."""
-    return {"companion": {**identity(find(wanted["id"])), "share": wanted["share"]}} if wanted else {}
+def pinned_companions(wanted: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The installed models that the recipe's card wants beside this one, pinned by their weights."""
+    return {"companions": [{**identity(find(one["id"])), "share": one["share"]} for one in wanted]} if wanted else {}
 
 
 def training_facts(state: State, plan: TrainingRecipe, folders: Sequence[Path]) -> dict[str, Any]:

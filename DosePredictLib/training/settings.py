@@ -13,6 +13,7 @@ import torch
 from ..core import InputError, Recipe
 from ..models import build
 from ..preprocessing.dose_channels import PLANNED_DOSE
+from ..registry import are_shares
 from .augmentation import Augmentation
 from .constraints import ConstraintSettings
 from .measurement import SimulatedMeasurement
@@ -132,7 +133,7 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> TrainingRecipe:
     )
     _check_network(plan, path)
     _check_stages(plan, path)
-    _check_companion(plan, path)
+    _check_companions(plan, path)
     _check_usual_targets(plan, path)
     return plan
 
@@ -178,11 +179,11 @@ def _check_stages(plan: TrainingRecipe, path: Path) -> None:
         )
 
 
-def _check_companion(plan: TrainingRecipe, path: Path) -> None:
-    named = plan.card.get("companion", {"id": "", "share": 0.0})
-    known = isinstance(named, dict) and {key: type(value) for key, value in named.items()} == {"id": str, "share": float}
-    if not (known and 0 <= named["share"] <= 1):
-        raise InputError(f'{path.name}: [card] companion must look like this: {{ id = "unet", share = 0.25 }}.')
+def _check_companions(plan: TrainingRecipe, path: Path) -> None:
+    named = plan.card.get("companions", [])
+    known = isinstance(named, list) and all(isinstance(one, dict) and {*one} == {"id", "share"} for one in named)
+    if not (known and all(type(one["id"]) is str for one in named) and are_shares([one["share"] for one in named])):
+        raise InputError(f'{path.name}: [card] companions must look like this: [{{ id = "unet", share = 0.25 }}].')
 
 
 def _check_usual_targets(plan: TrainingRecipe, path: Path) -> None:

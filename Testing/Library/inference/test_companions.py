@@ -16,7 +16,7 @@ from DosePredictLib.core import Case, ModelError, Recipe
 from DosePredictLib.inference import weights
 from DosePredictLib.inference.predictor import Predictor
 from DosePredictLib.models import build
-from DosePredictLib.training.card import named_companion
+from DosePredictLib.training.card import pinned_companions
 
 FIRST = Recipe(
     model="resdose",
@@ -52,27 +52,35 @@ def pinned(model: registry.ModelInfo, share: float = 0.25) -> dict[str, Any]:
 def test_the_dose_is_the_mean_that_the_card_names(folder, phantom_case: Case):
     second = install(folder / "second", SECOND, id="second")
     alone = Predictor.of(install(folder / "alone", FIRST, id="alone"), torch.device("cpu")).predict(phantom_case).dose.gray
-    install(folder / "both", FIRST, id="both", companion=pinned(second))
-    both = Predictor.load("both", "cpu").predict(phantom_case).dose.gray
     assert alone.max() > 50
-    np.testing.assert_allclose(both, 0.75 * alone, atol=0.01)
+    for name, shares in (("two", [0.25]), ("three", [0.25, 0.4])):
+        install(folder / name, FIRST, id=name, companions=[pinned(second, share) for share in shares])
+        together = Predictor.load(name, "cpu").predict(phantom_case).dose.gray
+        np.testing.assert_allclose(together, (1 - sum(shares)) * alone, atol=0.01)
+
+
+def test_a_card_of_before_names_a_single_one(folder, phantom_case: Case):
+    second = install(folder / "second", SECOND, id="second")
+    install(folder / "both", FIRST, id="both", companion=pinned(second))
+    (found,) = Predictor.load("both", "cpu").companions
+    assert found.share == 0.25
 
 
 def test_the_companion_is_found_by_its_weights_whatever_else_has_its_id(folder):
     second = install(folder / "ours", SECOND, id="unet")  # before the shipped unet
     shipped = next(model for model in registry.available() if model.id == "resdose")
-    both = replace(shipped, card={**shipped.card, "companion": {**pinned(second), "id": "another"}})
-    assert registry.companion(both).folder == second.folder  # type: ignore[union-attr]
-    assert registry.companion(replace(shipped, card={})) is None
+    both = replace(shipped, card={**shipped.card, "companions": [{**pinned(second), "id": "another"}]})
+    assert [one.folder for one in registry.companions(both)] == [second.folder]
+    assert registry.companions(replace(shipped, card={})) == []
 
 
 def test_a_companion_that_is_missing_damaged_or_sees_something_else_is_named(folder):
     second = install(folder / "second", SECOND, id="second")
-    both = install(folder / "both", FIRST, id="both", companion=pinned(second))
+    both = install(folder / "both", FIRST, id="both", companions=[pinned(second)])
     other_beams = {"angles_deg": [0], "plans": [{}]}
     for number, change in enumerate(({"margin_mm": 20.0}, {"planning": other_beams}, {"volumetric": False})):
         stranger = install(folder / f"stranger{number}", replace(SECOND, **change), id=f"stranger{number}")
-        card = {**both.card, "companion": pinned(stranger)}
+        card = {**both.card, "companions": [pinned(stranger)]}
         with pytest.raises(ModelError, match="cannot answer beside both"):
             Predictor.of(replace(both, card=card), torch.device("cpu"))
     second.weights.write_bytes(b"x")
@@ -86,17 +94,18 @@ def test_a_companion_that_is_missing_damaged_or_sees_something_else_is_named(fol
 @pytest.mark.parametrize(
     "odd",
     [
-        {"id": "unet"},
-        {"id": "unet", "weights_sha256": 7, "share": 0.5},
-        {**dict.fromkeys(("id", "weights_sha256"), "x"), "share": 2},
+        ["unet"],
+        [{"id": "unet"}],
+        [{"id": "unet", "weights_sha256": 7, "share": 0.5}],
+        [{**dict.fromkeys(("id", "weights_sha256"), "x"), "share": 0.6}] * 2,
     ],
 )
 def test_a_card_with_an_odd_companion_is_refused(folder, odd):
-    with pytest.raises(ModelError, match="odd value for companion"):
-        install(folder / "both", FIRST, companion=odd)
+    with pytest.raises(ModelError, match="odd value for companions"):
+        install(folder / "both", FIRST, companions=odd)
 
 
 def test_a_recipe_names_a_companion_and_the_card_pins_its_weights(folder):
     second = install(folder / "second", SECOND, id="second")
-    assert named_companion({"id": "second", "share": 0.25})["companion"] == {**pinned(second), "version": "1"}
-    assert named_companion(None) == {}
+    assert pinned_companions([{"id": "second", "share": 0.25}]) == {"companions": [{**pinned(second), "version": "1"}]}
+    assert pinned_companions([]) == {}

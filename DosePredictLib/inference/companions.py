@@ -1,0 +1,59 @@
+"""Networks that answer beside the first: some that were trained apart err less together than any of them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from .. import registry
+from ..core import ModelError, Recipe
+from . import weights
+from .volumewise import predicted_volume
+
+MAY_DIFFER = ("model", "network", "planning", "diffusion", "steps")  # settings that change no channel which both see
+
+
+@dataclass(frozen=True, eq=False)
+class Companion:
+    """channels: how many of the first network's it sees, from the first on. share: of its answer in the mean of all."""
+
+    network: nn.Module
+    channels: int
+    share: float
+
+    def answer(self, condition: Tensor, *, half: bool) -> Tensor:
+        """condition: (channels, k, j, i), what the first network saw -> (k, j, i)."""
+        return predicted_volume(self.network, condition[: self.channels], half=half)
+
+
+def companions_of(model: registry.ModelInfo, recipe: Recipe, device: torch.device) -> tuple[Companion, ...]:
+    """Those that the model's card names. Raises ModelError where one is not there or does not fit."""
+    named = registry.named_companions(model.card)
+    return tuple(
+        _loaded(one, float(entry["share"]), model, recipe, device)
+        for one, entry in zip(registry.companions(model), named, strict=True)
+    )
+
+
+def _loaded(
+    companion: registry.ModelInfo, share: float, model: registry.ModelInfo, recipe: Recipe, device: torch.device
+) -> Companion:
+    network, theirs = weights.load(companion.weights, device)
+    if not fits(theirs, recipe):
+        raise ModelError(f"{companion.id} cannot answer beside {model.id}: it sees other channels, or another grid.")
+    return Companion(network, len(theirs.channels), share)
+
+
+def joined(answer: Tensor, condition: Tensor, companions: Sequence[Companion], *, half: bool) -> Tensor:
+    """The mean of the first network's answer (k, j, i) and its companions', by their shares; the first has the rest."""
+    rest = 1 - sum(one.share for one in companions)
+    return sum((one.share * one.answer(condition, half=half) for one in companions), start=rest * answer)
+
+
+def fits(theirs: Recipe, ours: Recipe) -> bool:
+    """Whether a network of ``theirs`` answers at once, and sees the first channels of ``ours`` on the same grid."""
+    same = all(getattr(theirs, f.name) == getattr(ours, f.name) for f in fields(Recipe) if f.name not in MAY_DIFFER)
+    return theirs.answers_at_once and same and theirs.planning in ({}, ours.planning)
