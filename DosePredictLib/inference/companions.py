@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .. import registry
 from ..core import ModelError, Recipe
+from ..models.coarse_unet import CoarseUNet, smoothed
 from . import weights
 from .volumewise import predicted_volume
 
@@ -24,9 +25,11 @@ class Companion:
     channels: int
     share: float
 
-    def answer(self, condition: Tensor, *, half: bool) -> Tensor:
-        """condition: (channels, k, j, i), what the first network saw -> (k, j, i)."""
-        return predicted_volume(self.network, condition[: self.channels], half=half)
+    def departure(self, answer: Tensor, condition: Tensor, *, half: bool) -> Tensor:
+        """(k, j, i): its answer less the first network's, to what that saw. Of a coarse network as much as is its own: what is
+        smooth."""
+        found = predicted_volume(self.network, condition[: self.channels], half=half) - answer
+        return smoothed(found) if isinstance(self.network, CoarseUNet) else found
 
 
 def companions_of(model: registry.ModelInfo, recipe: Recipe, device: torch.device) -> tuple[Companion, ...]:
@@ -49,8 +52,7 @@ def _loaded(
 
 def joined(answer: Tensor, condition: Tensor, companions: Sequence[Companion], *, half: bool) -> Tensor:
     """The mean of the first network's answer (k, j, i) and its companions', by their shares; the first has the rest."""
-    rest = 1 - sum(one.share for one in companions)
-    return sum((one.share * one.answer(condition, half=half) for one in companions), start=rest * answer)
+    return sum((one.share * one.departure(answer, condition, half=half) for one in companions), start=answer)
 
 
 def fits(theirs: Recipe, ours: Recipe) -> bool:

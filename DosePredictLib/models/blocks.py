@@ -79,6 +79,11 @@ def halved(volume: Tensor) -> Tensor:
     return F.avg_pool3d(volume, 2)
 
 
+def doubled(volume: Tensor) -> Tensor:
+    """(batch, channels, k, j, i) at twice the resolution, linear between the centres of voxels."""
+    return F.interpolate(volume, scale_factor=2, mode="trilinear")
+
+
 class TimeEmbedding(nn.Module):
     """Sinusoids of the time step, then two linear layers: (batch,) -> (batch, width)."""
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import as_masks, halved
+from .blocks import as_masks, doubled, halved
 from .volume_unet import VolumeUNet
 
 MOSTLY = 0.5  # of a voxel inside a structure, so that what is seen is positive there, as distances are
@@ -31,8 +30,7 @@ class CoarseUNet(nn.Module):
         self.correction = VolumeUNet(channels, widths)
 
     def forward(self, given: Tensor) -> Tensor:
-        correction = self.correction(self.seen(given)).float()
-        return self._planned(given) + F.interpolate(correction, scale_factor=2, mode="trilinear")
+        return self._planned(given) + doubled(self.correction(self.seen(given)).float())
 
     def seen(self, given: Tensor) -> Tensor:
         """(batch, channels, k/2, j/2, i/2): a voxel's share in each structure, less ``MOSTLY``; the means of the rest."""
@@ -46,3 +44,8 @@ class CoarseUNet(nn.Module):
 
     def _planned(self, channels: Tensor) -> Tensor:
         return channels[:, self.plan : self.plan + 1].float() - 1
+
+
+def smoothed(volume: Tensor) -> Tensor:
+    """What of (k, j, i) a network at half the resolution can say."""
+    return doubled(halved(volume[None, None]))[0, 0]

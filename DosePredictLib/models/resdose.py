@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import TimeEmbedding, as_masks, halved
+from .blocks import TimeEmbedding, as_masks, doubled, halved
 from .volume_unet import VolumeUNet
 
 TIME_WIDTH = 64
@@ -67,4 +66,4 @@ def residual_of(dose: Tensor, answer: Tensor) -> Tensor:
 
 def with_residual(answer: Tensor, residual: Tensor) -> Tensor:
     """The dose that a residual at half resolution stands for; what is finer is the answer's."""
-    return answer + RESIDUAL * F.interpolate(residual, scale_factor=2, mode="trilinear")
+    return answer + RESIDUAL * doubled(residual)

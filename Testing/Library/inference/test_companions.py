@@ -14,8 +14,10 @@ import torch
 from DosePredictLib import registry
 from DosePredictLib.core import Case, ModelError, Recipe
 from DosePredictLib.inference import weights
+from DosePredictLib.inference.companions import Companion, joined
 from DosePredictLib.inference.predictor import Predictor
 from DosePredictLib.models import build
+from DosePredictLib.models.coarse_unet import CoarseUNet
 from DosePredictLib.training.card import pinned_companions
 
 FIRST = Recipe(
@@ -57,6 +59,18 @@ def test_the_dose_is_the_mean_that_the_card_names(folder, phantom_case: Case):
         install(folder / name, FIRST, id=name, companions=[pinned(second, share) for share in shares])
         together = Predictor.load(name, "cpu").predict(phantom_case).dose.gray
         np.testing.assert_allclose(together, (1 - sum(shares)) * alone, atol=0.01)
+
+
+def test_of_a_coarse_companion_only_what_is_smooth_counts():
+    network = CoarseUNet(channels=14, widths=(8, 8))
+    given = torch.rand(14, 8, 8, 16)
+    companion = Companion(network, 14, 0.5)
+    edge = given[13] - 1 + torch.tensor([0.0, 1.0, 1.0, 0.0]).repeat(4)  # an answer with edges within the coarse voxels
+    step = given[13] - 1 + (torch.arange(16.0) >= 8)
+    torch.testing.assert_close(joined(edge, given, [companion], half=False), edge - 0.5 * 0.5)
+    beside = joined(step, given, [companion], half=False)
+    torch.testing.assert_close(beside[..., :6], step[..., :6])
+    torch.testing.assert_close(beside[..., 10:], step[..., 10:] - 0.5)
 
 
 def test_a_card_of_before_names_a_single_one(folder, phantom_case: Case):
