@@ -6,7 +6,7 @@ A model that samples is measured in 1, 2 and 8 steps, in its usual number, and a
 --also: models as a training run leaves them (the papers' ablations), in their usual steps only; the first of each kind of network
 is what its others are compared with.
 
-Each line is a process of its own. FILE keeps it, and it is measured again only where weights, patients or threads are others.
+Each line is a process of its own. FILE keeps it, and it is measured again only where weights, version, patients or threads are others.
 Seconds are processor time of the prediction, reading excluded; memory is the most its process held meanwhile (Linux).
 The tables take the place of what stands in the document between <!-- results --> and <!-- end -->.
 """
@@ -59,10 +59,10 @@ class Run:
         return self.ablation, self.model.id, self.steps, self.samples
 
     def is_done(self, row: Row | None, patients: Sequence[Path], threads: int) -> bool:
-        """Whether ``row`` is of these weights, these patients and as many threads."""
+        """Whether ``row`` is of this model, these patients and as many threads."""
         return (
             row is not None
-            and row["model"]["weights_sha256"] == self.model.card["weights_sha256"]
+            and named(row) == version_of(self.model)
             and list(row["dose_error_gy"]) == [path.name for path in patients]
             and row["threads"] == threads
         )
@@ -187,11 +187,20 @@ def in_process(run: Run, arguments: argparse.Namespace) -> Row:
 
 
 def stored(path: Path) -> dict[Key, Row]:
-    """The lines kept from earlier, without those of shipped models whose weights have changed since."""
+    """The lines kept from earlier, without those of shipped models that have changed since."""
     rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    now = {model.card["weights_sha256"] for model in shipped()}
-    current = [row for row in rows if row["ablation"] or row["model"]["weights_sha256"] in now]
+    now = {version_of(model) for model in shipped()}
+    current = [row for row in rows if row["ablation"] or named(row) in now]
     return {(row["ablation"], row["model"]["id"], row["request"]["steps"], row["request"]["samples"]): row for row in current}
+
+
+def version_of(model: registry.ModelInfo) -> tuple[str, str]:
+    """The weights, and the version, which counts what the card adds to them: companions, usual targets."""
+    return model.card["weights_sha256"], model.version
+
+
+def named(row: Row) -> tuple[str, str]:
+    return row["model"]["weights_sha256"], row["model"]["version"]
 
 
 def reference_of(case: Case) -> DoseGrid:

@@ -181,11 +181,12 @@ def test_the_shipped_models_of_planned_dose_are_measured(results):
 
 
 def test_a_line_is_measured_again_for_other_weights_other_patients_or_other_threads(results):
-    line = results.Run(ModelInfo("m", Path(), {"weights_sha256": "m" * 9}, shipped=True), 1, 1, False)
+    line = results.Run(ModelInfo("m", Path(), {"weights_sha256": "m" * 9, "version": "1"}, shipped=True), 1, 1, False)
     row, patients = made_up("m", 1.0), [Path(f"pt_{n}") for n in range(12)]
     assert line.is_done(row, patients, 1)
     assert not line.is_done(None, patients, 1)
-    assert not line.is_done(row | {"model": {"weights_sha256": "other"}}, patients, 1)
+    for change in ({"weights_sha256": "other"}, {"version": "2"}):
+        assert not line.is_done(row | {"model": row["model"] | change}, patients, 1)
     assert not line.is_done(row, patients[:11], 1)
     assert not line.is_done(row, patients, 2)
 
