@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
 PLANNED, MEASURED = "planned dose", "measured dose"  # card["predicts"]
 UNITS = {"gy": "Gy", "percent": "%"}
 NOT_A_SCORE = ("data", "command", "n", "steps", "samples")
+ADDED_TO_ANSWER = ("companion", "companions", "usual_targets")
 ABBREVIATIONS = ("dvh", "ssim", "rmse", "mae")
 
 
@@ -36,6 +39,13 @@ def is_deterministic(card: Mapping[str, Any]) -> bool:
     """Whether it answers in one step and without chance: steps, samples and seed then change nothing."""
     recipe = _table(card, "recipe")
     return bool(recipe.get("volumetric")) and recipe.get("steps") == 1
+
+
+def fingerprint(card: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a prediction depends on: the weights, and what the card adds to their answer, if anything."""
+    added = {key: card[key] for key in ADDED_TO_ANSWER if card.get(key)}
+    weights = str(card["weights_sha256"])
+    return hashlib.sha256(json.dumps([weights, added], sort_keys=True).encode()).hexdigest() if added else weights
 
 
 def default_samples(card: Mapping[str, Any]) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import DosePredictError, InputError
-from ..model_card import default_samples
+from ..model_card import default_samples, fingerprint
 from .options import add_model, existing, positive
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class Cohort:
         return result
 
     def _key(self, folder: Path) -> str:
-        """Of the weights, the way they are used, and the case's files by name, size and time."""
-        request = [FORMAT, self.predictor.card["weights_sha256"], self.steps, self.samples, self.seed]
+        """Of the model, the way it is used, and the case's files by name, size and time."""
+        request = [FORMAT, fingerprint(self.predictor.card), self.steps, self.samples, self.seed]
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         facts = [(path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
         return hashlib.sha256(json.dumps([request, facts]).encode()).hexdigest()[:32]

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from ..core import InputError
+from ..model_card import fingerprint
 from .cohort import METRICS, CaseResult
 from .uncertainty import PERCENT, Interval, half_width
 
 LEAST_CASES = 20
 LEAST_VALUES = 10  # of one metric; a rarer structure gets no interval
-SCHEMA = "dosepredict.calibration/1"
+SCHEMA = "dosepredict.calibration/2"  # 2: of a fingerprint, not of weights alone
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ class MetricError:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of the weights with this hash, sampled with this number of steps and samples."""
+    """Of the model with this ``fingerprint``, sampled with this number of steps and samples."""
 
     model: str
-    weights_sha256: str
+    fingerprint: str
     steps: int
     samples: int
     cases: int
@@ -64,8 +65,8 @@ class Calibration:
         return {error.column: error for error in self.errors if error.structure == structure}
 
     def fits(self, model: Mapping[str, Any], *, steps: int, samples: int) -> bool:
-        """Whether it was made with these weights, used in the same way."""
-        return (self.weights_sha256, self.steps, self.samples) == (model.get("weights_sha256"), steps, samples)
+        """Whether it was made with this very model, used in the same way."""
+        return (self.fingerprint, self.steps, self.samples) == (fingerprint(model), steps, samples)
 
     def sentences(self, structures: Iterable[str], *, columns: Sequence[str] = ("dmean_gy",)) -> list[str]:
         """What is known of these structures, in words."""
@@ -80,7 +81,7 @@ def calibrate(results: Sequence[CaseResult], card: Mapping[str, Any], *, steps: 
     for pair in (pair for result in results for pair in result.pairs):
         found.setdefault((pair.structure, pair.column), []).append(pair.error)
     errors = tuple(_metric_error(*key, np.array(values)) for key, values in found.items() if len(values) >= LEAST_VALUES)
-    return Calibration(str(card["id"]), str(card["weights_sha256"]), steps, samples, len(results), errors)
+    return Calibration(str(card["id"]), fingerprint(card), steps, samples, len(results), errors)
 
 
 def check_enough(cases: int) -> None:

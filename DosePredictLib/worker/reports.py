@@ -79,7 +79,7 @@ def calibration_of(job: Job, found: Predicted) -> Calibration | None:
         return None
     if calibration.fits(found.card, steps=made_with["steps"], samples=made_with["samples"]):
         return calibration
-    job.warn("The local calibration is of other weights, steps or samples, and is not shown; calibrate again.")
+    job.warn("The local calibration is of another model, other steps or samples, and is not shown; calibrate again.")
     return None
 
 

@@ -6,7 +6,7 @@ A model that samples is measured in 1, 2 and 8 steps, in its usual number, and a
 --also: models as a training run leaves them (the papers' ablations), in their usual steps only; the first of each kind of network
 is what its others are compared with.
 
-Each line is a process of its own. FILE keeps it, and it is measured again only where weights, version, patients or threads are others.
+Each line is a process of its own. FILE keeps it; it is measured again where weights, version, patients or threads are others.
 Seconds are processor time of the prediction, reading excluded; memory is the most its process held meanwhile (Linux).
 The tables take the place of what stands in the document between <!-- results --> and <!-- end -->.
 """

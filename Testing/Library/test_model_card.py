@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from DosePredictLib import registry
-from DosePredictLib.model_card import MEASURED, PLANNED, default_samples, is_deterministic, predicts, score, score_data, sees_ct
+from DosePredictLib.model_card import (
+    MEASURED,
+    PLANNED,
+    default_samples,
+    fingerprint,
+    is_deterministic,
+    predicts,
+    score,
+    score_data,
+    sees_ct,
+)
 
 METRICS = [
     {"data": "paper", "n": 33, "steps": 1, "dose_score_gy": 4.663, "dvh_score_gy": 2.807, "command": "dosepredict benchmark"},
@@ -42,3 +52,12 @@ def test_only_a_model_that_answers_in_one_step_knows_no_chance() -> None:
 def test_a_model_draws_as_many_samples_as_its_card_says_and_else_one() -> None:
     assert default_samples({}) == 1 and default_samples({"default_samples": 4}) == 4
     assert default_samples({"default_samples": -3}) == 1
+
+
+def test_the_fingerprint_is_of_all_that_a_prediction_depends_on() -> None:
+    plain = {"weights_sha256": "ab" * 32, "title": "one"}
+    together = plain | {"companions": [{"weights_sha256": "cd" * 32, "share": 0.2}]}
+    drawn = plain | {"usual_targets": {"share": 0.5}}
+    other = plain | {"companions": [{"weights_sha256": "cd" * 32, "share": 0.3}]}
+    assert fingerprint(plain) == "ab" * 32 == fingerprint(plain | {"title": "two", "companions": []})
+    assert len({fingerprint(card) for card in (plain, together, drawn, other)}) == 4

@@ -42,7 +42,7 @@ def test_one_of_other_steps_or_other_weights_is_not_used_and_that_is_said() -> N
     write_calibration(KNOWN, calibration_file("tiny"))
     calibration, warned = found(steps=1)
     assert calibration is None and "calibrate again" in warned[0]
-    write_calibration(replace(KNOWN, weights_sha256="cd" * 32), calibration_file("tiny"))
+    write_calibration(replace(KNOWN, fingerprint="cd" * 32), calibration_file("tiny"))
     assert found()[0] is None
 
 
