@@ -26,8 +26,10 @@ class Companion:
     share: float
 
     def departure(self, answer: Tensor, condition: Tensor, *, half: bool) -> Tensor:
-        """(k, j, i): its answer less the first network's, to what that saw. Of a coarse network as much as is its own: what is
-        smooth."""
+        """(k, j, i): its answer less the first network's ``answer``; of a coarse network what is smooth, as finer is not its own.
+
+        condition: (channels, k, j, i), what the first network saw.
+        """
         found = predicted_volume(self.network, condition[: self.channels], half=half) - answer
         return smoothed(found) if isinstance(self.network, CoarseUNet) else found
 

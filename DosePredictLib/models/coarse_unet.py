@@ -1,7 +1,7 @@
 """A U-Net that sees the whole neck at once, coarsely, and moves the dose of an optimised plan to where planners put it.
 
 What a plan optimised without them gets wrong is smooth: corrected at a quarter of the resolution at best, it errs by 1.4 Gy, and
-by 4.6 Gy as it is (docs/experiments.md). A step of training costs a quarter of one at half resolution, so there can be more.
+by 4.6 Gy as it is (docs/experiments.md). A step of training takes 0.3 s of a core instead of 0.8, so there can be more.
 """
 
 from __future__ import annotations

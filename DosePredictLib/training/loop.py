@@ -86,8 +86,10 @@ def train(
 
 def taught_by(teachers: Sequence[Path], plan: TrainingRecipe, device: torch.device) -> list[nn.Module]:
     """The networks that teach."""
-    if teachers and not plan.answers_at_once:
-        raise InputError(f"Only networks that answer at once can be taught by others; {plan.recipe.model} does not.")
+    if teachers and not plan.can_be_taught:
+        raise InputError(
+            f"Only networks that answer at once, at full resolution, can be taught by others; not {plan.recipe.model}."
+        )
     loaded = [load(path, device) for path in teachers]
     for path, (_, recipe) in zip(teachers, loaded, strict=True):
         if recipe_key(recipe) != recipe_key(plan.recipe):
@@ -106,7 +108,7 @@ def stages(
         copies = turned_copies(plan, cache)
         shorten, denoise = (task(plan, patients, device, copies) for task in (AutoencodedDose, LatentDiffusion))
         return [(settings.pretraining, shorten), (settings.steps, denoise)]
-    if plan.recipe.model == "coarse_unet":
+    if plan.learns_halved:
         return [(settings.steps, CoarseDose(plan, patients, device, turned_copies(plan, cache, halved=True)))]
     if plan.answers_at_once:
         copies = turned_copies(plan, cache)

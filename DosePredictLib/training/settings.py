@@ -103,6 +103,16 @@ class TrainingRecipe:
         return self.recipe.answers_at_once and not self.measures
 
     @property
+    def learns_halved(self) -> bool:
+        """Whether the network learns at half the resolution."""
+        return self.recipe.model == "coarse_unet"
+
+    @property
+    def can_be_taught(self) -> bool:
+        """Whether answers of other networks can stand beside the planned doses."""
+        return self.answers_at_once and not self.learns_halved
+
+    @property
     def refines(self) -> bool:
         """Whether the model is resdose with diffusion of the residual, which learns after the rest."""
         return self.recipe.model == "resdose" and bool(self.recipe.network.get("refinement"))
