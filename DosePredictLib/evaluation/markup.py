@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -17,9 +18,14 @@ def style() -> str:
 
 
 def card(content: Card) -> str:
-    lines = f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in content.lines)}</ul>" if content.lines else ""
+    lines = f"<ul>{''.join(f'<li>{_unbroken(line)}</li>' for line in content.lines)}</ul>" if content.lines else ""
     title = f'<h3>{escape(content.heading)}</h3><p class="big">{escape(content.title)}</p>'
     return f'<div class="card {content.kind}">{title}{lines}</div>'
+
+
+def _unbroken(line: str) -> str:
+    """A number stays on one line with its unit and with the sign before it."""
+    return re.sub(r"(?<=\d) (?=%|Gy|mm|cc)|(?<=[≥≤]) (?=\d)", "&nbsp;", escape(line))
 
 
 def table(content: Table) -> str:

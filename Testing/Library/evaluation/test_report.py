@@ -25,9 +25,11 @@ from DosePredictLib.core import (
     Volume,
 )
 from DosePredictLib.evaluation.calibration import Calibration, MetricError
+from DosePredictLib.evaluation.markup import card
 from DosePredictLib.evaluation.report import Report, make_report
 from DosePredictLib.evaluation.report_files import write_json, write_report
 from DosePredictLib.evaluation.report_html import page as html_page
+from DosePredictLib.evaluation.report_nouns import Card
 
 CT_GRID = Grid((50, 48, 24), (3.0, 3.0, 4.0), (-75.0, -72.0, -46.0))
 DOSE_GRID = CT_GRID.resampled((4.0, 4.0, 4.0))
@@ -237,6 +239,11 @@ def test_what_the_site_has_measured_is_shown_in_place_of_the_samples(case, occup
     target = next(row for row in measured.to_dict()["structures"] if row["name"] == "PTV <b>70</b>")
     half = 6.314 * np.sqrt(2) * 0.01 * target["predicted"]["dmean_gy"] * np.sqrt(1.5)  # of two samples
     assert target["interval_90"]["dmean_gy"][1] - target["predicted"]["dmean_gy"] == pytest.approx(half, rel=1e-3)
-    text = html_page(measured)
+    text = html_page(measured).replace("&nbsp;", " ")
     assert "At your site" in text and "Parotid_L Mean is predicted 2.0 Gy too low on average" in text
     assert "Measured on 24 plans of your site." in text and "not calibrated" in text
+
+
+def test_a_number_keeps_its_unit_and_sign_on_its_line() -> None:
+    shown = card(Card("Goals", "9 %", ("D95% 96.7 %, goal ≥ 100 % of 70 Gy, at 3 mm", "5 goals")))
+    assert "D95% 96.7&nbsp;%, goal ≥&nbsp;100&nbsp;% of 70&nbsp;Gy, at 3&nbsp;mm" in shown and "5 goals" in shown
