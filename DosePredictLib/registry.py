@@ -202,4 +202,4 @@ def _are_companions(named: list[Any]) -> bool:
 
 def are_shares(values: Sequence[Any]) -> bool:
     """Numbers from 0 to 1, as is their sum."""
-    return all(isinstance(value, (int, float)) and 0 <= value <= 1 for value in values) and sum(values) <= 1
+    return all(type(value) in (int, float) and 0 <= value <= 1 for value in values) and sum(values) <= 1

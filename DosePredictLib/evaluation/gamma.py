@@ -9,14 +9,13 @@ For a predicted plan dose gamma describes; the limits of AAPM TG-218 are for mea
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import DoseGrid, Volume
+from ..core.parallel import in_threads
 from .interpolation import trilinear, trilinear_gradient
 
 Real = np.float32  # 1e-4 mm in a patient
@@ -161,10 +160,9 @@ def _of_cells(extreme: np.ufunc, values: np.ndarray) -> np.ndarray:
 
 
 def _search_all(boxes: _Boxes, points: _Points, cap: float) -> np.ndarray:
-    """Gamma of each point, by all processors: numpy computes without Python's lock."""
+    """Gamma of each point, by all processors."""
     parts = [points.at(slice(n, n + POINTS_AT_ONCE)) for n in range(0, len(points.gray), POINTS_AT_ONCE)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(lambda part: _search(boxes, part, cap), parts))
+    found = in_threads(lambda part: _search(boxes, part, cap), parts)
     return np.concatenate(found) if found else np.zeros(0)
 
 

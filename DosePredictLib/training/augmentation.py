@@ -12,6 +12,8 @@ from torch import Tensor
 
 from ..core import Recipe
 
+EMPTY = -0.999  # of the unit of CT: what shows nothing
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -55,7 +57,7 @@ def augment(batch: Tensor, recipe: Recipe, settings: Augmentation, rng: np.rando
     batch = warped(batch, settings, rng)
     hu = torch.from_numpy(rng.uniform(-settings.shift_hu, settings.shift_hu, len(batch))).to(batch)
     low, high = recipe.ct_range_hu
-    batch[:, 0] = torch.where(batch[:, 0] > -0.999, batch[:, 0] + hu[:, None, None] * 2 / (high - low), batch[:, 0])
+    batch[:, 0] = torch.where(batch[:, 0] > EMPTY, batch[:, 0] + hu[:, None, None] * 2 / (high - low), batch[:, 0])
     return dropped(batch, recipe, settings.drop, rng)
 
 

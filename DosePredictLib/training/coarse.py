@@ -26,7 +26,8 @@ class CoarseDose(VolumeDose):
         self, plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device, copies: TurnedCopies | None = None
     ) -> None:
         shares = replace(plan, recipe=replace(plan.recipe, distance_unit_mm=1.0, missing_distance_mm=-MOSTLY))
-        network = CoarseUNet(**plan.recipe.network)
+        with torch.device("meta"):  # without values: what it sees depends on none
+            network = CoarseUNet(**plan.recipe.network)
         super().__init__(shares, [halved_patient(patient, network) for patient in patients], device, copies)
 
     def answers(self, network: nn.Module, given: Tensor) -> Tensor:

@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core import Recipe
-from .augmentation import Augmentation
+from .augmentation import EMPTY, Augmentation
 
-EMPTY = -0.999  # of the unit of CT: what shows nothing
 SHORT = 4  # voxels at most that a CT ends before the patient does
 KNOTS = 4  # of a random displacement along a row and along a column: as long as half a neck is wide
 

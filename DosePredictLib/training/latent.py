@@ -57,7 +57,8 @@ class AutoencodedDose(Patchwise):
             mean, log_variance = vae.posterior(dose[None, None])
             chance = torch.randn(mean.shape, generator=generator).to(mean)
             restored = vae.decoder(mean + chance * (log_variance / 2).exp())[0, 0].float()
-        return dose_error(restored, dose, counts) + self._kl_weight(number) * kl_divergence(mean, log_variance)
+        error = dose_error(restored, dose, counts, self.plan.training.elsewhere)
+        return error + self._kl_weight(number) * kl_divergence(mean, log_variance)
 
     def predicted(self, network: nn.Module, patient: Patient) -> Tensor:
         """The patient's own dose, (k, j, i), as the autoencoder restores it."""

@@ -191,14 +191,15 @@ def _check_stages(plan: TrainingRecipe, path: Path) -> None:
 
 def _check_companions(plan: TrainingRecipe, path: Path) -> None:
     named = plan.card.get("companions", [])
-    known = isinstance(named, list) and all(isinstance(one, dict) and {*one} == {"id", "share"} for one in named)
+    singular = "companion" in plan.card  # of older recipes
+    known = not singular and isinstance(named, list) and all(isinstance(one, dict) and {*one} == {"id", "share"} for one in named)
     if not (known and all(type(one["id"]) is str for one in named) and are_shares([one["share"] for one in named])):
         raise InputError(f'{path.name}: [card] companions must look like this: [{{ id = "unet", share = 0.25 }}].')
 
 
 def _check_usual_targets(plan: TrainingRecipe, path: Path) -> None:
     share = plan.card.get("usual_targets", 0.0)
-    if not (_is_like(share, 0.0) and 0 <= share <= 1 and (plan.answers_at_once or not share)):
+    if not (are_shares([share]) and (plan.answers_at_once or not share)):
         raise InputError(f"{path.name}: [card] usual_targets is a share from 0 to 1, for a network that answers at once.")
 
 

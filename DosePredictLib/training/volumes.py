@@ -13,7 +13,7 @@ from ..core import TARGET_SLOTS, Recipe
 from ..inference.usual_targets import UsualTargets, usual_targets
 from ..preprocessing.intensity import ct_to_unit
 from . import distributed
-from .augmentation import Augmentation, mirrored
+from .augmentation import EMPTY, Augmentation, mirrored
 from .dataset import Patient
 from .deformation import deformed, shortened
 from .settings import TrainingRecipe
@@ -111,7 +111,7 @@ class VolumeDose:
             return network(given.contiguous(memory_format=torch.channels_last_3d))[0, 0].float()
 
 
-def dose_error(predicted: Tensor, dose: Tensor, counts: Tensor, elsewhere: float = 0.0) -> Tensor:
+def dose_error(predicted: Tensor, dose: Tensor, counts: Tensor, elsewhere: float) -> Tensor:
     """Mean |difference|, all (k, j, i). elsewhere: weight of a voxel where no dose was computed, beside 1 where dose may be."""
     weight = counts + elsewhere * (1 - counts)
     return (weight * (predicted - dose).abs()).sum() / weight.sum()
@@ -168,8 +168,8 @@ def augmented(volume: Tensor, recipe: Recipe, settings: Augmentation, rng: np.ra
         shortened(volume, recipe, rng)
     low, high = recipe.ct_range_hu
     if settings.blank_ct and rng.random() < settings.blank_ct:
-        volume[0] = torch.where(volume[0] > -0.999, float(ct_to_unit(np.zeros(1), recipe)[0]), volume[0])
-    volume[0] = torch.where(volume[0] > -0.999, volume[0] + rng.uniform(-1, 1) * settings.shift_hu * 2 / (high - low), volume[0])
+        volume[0] = torch.where(volume[0] > EMPTY, float(ct_to_unit(np.zeros(1), recipe)[0]), volume[0])
+    volume[0] = torch.where(volume[0] > EMPTY, volume[0] + rng.uniform(-1, 1) * settings.shift_hu * 2 / (high - low), volume[0])
     first = 2 + 3
     for organ in range(len(recipe.structures)):
         if rng.random() < settings.drop:

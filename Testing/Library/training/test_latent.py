@@ -241,3 +241,11 @@ def test_a_treatment_is_read_beside_the_case(tmp_path) -> None:
 def test_a_patch_in_a_recipe_file_must_fit_the_network(tmp_path, repository) -> None:
     with pytest.raises(InputError, match="30x32x32 voxels has no three sides that are multiples of 16"):
         read_recipe(repository / "Resources/Recipes/addiff_dose.toml", ["recipe.network.patch = [30, 32, 32]"])
+
+
+def test_where_nothing_counts_the_autoencoder_still_learns_as_if_all_did_alike() -> None:
+    """Voxels without dose weigh less than others, not nothing."""
+    network, one = build("addiff_dose", RECIPE.network), patient(4.0)
+    nowhere, everywhere = (replace(one, counts=np.full_like(one.counts, known)) for known in (False, True))
+    errors = [float(AutoencodedDose(PLAN, [case], CPU).loss(network, 0).detach()) for case in (nowhere, everywhere)]
+    assert errors[0] == pytest.approx(errors[1], rel=1e-5)

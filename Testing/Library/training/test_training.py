@@ -179,6 +179,8 @@ def test_a_recipe_can_be_changed_line_by_line(repository):
         ("training.steps", "as a line of TOML"),
         ("training.norm=L1", "as a line of TOML"),
         ("card.companions='unet'", "companions must look like this"),
+        ("card.companion={ id = 'unet', share = 0.25 }", "companions must look like this"),  # an older recipe's
+        ("card.companions=[{ id = 'unet', share = true }]", "companions must look like this"),
         ("card.companions=[{ id = 'unet' }]", "companions must look like this"),
         ("card.companions=[{ id = 'unet', share = 0.6 }, { id = 'c3d', share = 0.6 }]", "companions must look like this"),
         ("card.usual_targets=0.5", "for a network that answers at once"),
