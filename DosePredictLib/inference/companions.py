@@ -12,25 +12,26 @@ from .. import registry
 from ..core import ModelError, Recipe
 from ..models.coarse_unet import CoarseUNet, smoothed
 from . import weights
-from .volumewise import predicted_volume
+from .volumewise import Spacing, predicted_volume
 
 MAY_DIFFER = ("model", "network", "planning", "diffusion", "steps")  # settings that change no channel which both see
 
 
 @dataclass(frozen=True, eq=False)
 class Companion:
-    """channels: how many of the first network's it sees, from the first on. share: of its answer in the mean of all."""
+    """It sees as many of the first network's channels as ``recipe`` has. share: of its answer in the mean of all."""
 
     network: nn.Module
-    channels: int
+    recipe: Recipe
     share: float
 
-    def departure(self, answer: Tensor, condition: Tensor, *, half: bool) -> Tensor:
+    def departure(self, answer: Tensor, condition: Tensor, spacing: Spacing, *, half: bool) -> Tensor:
         """(k, j, i): its answer less the first network's ``answer``; of a coarse network what is smooth, as finer is not its own.
 
-        condition: (channels, k, j, i), what the first network saw.
+        condition: (channels, k, j, i), what the first network saw, on voxels of ``spacing``.
         """
-        found = predicted_volume(self.network, condition[: self.channels], half=half) - answer
+        given = condition[: len(self.recipe.channels)]
+        found = predicted_volume(self.network, given, self.recipe, spacing, half=half) - answer
         return smoothed(found) if isinstance(self.network, CoarseUNet) else found
 
 
@@ -49,12 +50,12 @@ def _loaded(
     network, theirs = weights.load(companion.weights, device)
     if not fits(theirs, recipe):
         raise ModelError(f"{companion.id} cannot answer beside {model.id}: it sees other channels, or another grid.")
-    return Companion(network, len(theirs.channels), share)
+    return Companion(network, theirs, share)
 
 
-def joined(answer: Tensor, condition: Tensor, companions: Sequence[Companion], *, half: bool) -> Tensor:
+def joined(answer: Tensor, condition: Tensor, companions: Sequence[Companion], spacing: Spacing, *, half: bool) -> Tensor:
     """The mean of the first network's answer (k, j, i) and its companions', by their shares; the first has the rest."""
-    return sum((one.share * one.departure(answer, condition, half=half) for one in companions), start=answer)
+    return sum((one.share * one.departure(answer, condition, spacing, half=half) for one in companions), start=answer)
 
 
 def fits(theirs: Recipe, ours: Recipe) -> bool:

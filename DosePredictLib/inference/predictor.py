@@ -139,8 +139,9 @@ class Predictor:
     def _answer(self, given: Conditions, on_step: OnStep | None) -> torch.Tensor:
         """(k, j, i) in the recipe's unit, over the network's box."""
         channels, half = self._channels(given), fast_bfloat16(self.device)
-        answer = predicted_volume(self.network, channels, half=half, on_step=on_step)
-        answer = joined(answer, channels, self.companions, half=half)
+        spacing = given.grid.spacing
+        answer = predicted_volume(self.network, channels, self.recipe, spacing, half=half, on_step=on_step)
+        answer = joined(answer, channels, self.companions, spacing, half=half)
         return self.usual_targets.joined(answer, channels, self.recipe) if self.usual_targets else answer
 
     def _sampler(self, given: Conditions, case: Case, places: tuple[int, int], answer: torch.Tensor | None) -> Sampler:

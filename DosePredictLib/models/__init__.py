@@ -13,6 +13,7 @@ from .coarse_unet import CoarseUNet
 from .diffdp import DiffDP
 from .dmtp import DMTP
 from .dosediff import DoseDiff
+from .fluence_net import FluenceNet
 from .resdose import ResDose
 from .unet import UNet
 
@@ -23,6 +24,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "diffdp": DiffDP,
     "dmtp": DMTP,
     "dosediff": DoseDiff,
+    "fluence_net": FluenceNet,
     "resdose": ResDose,
     "unet": UNet,
 }

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Convolution = TypeVar("Convolution", nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d)
+Convolution = TypeVar("Convolution", nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def group_norm(channels: int) -> nn.GroupNorm:

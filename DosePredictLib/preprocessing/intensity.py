@@ -23,3 +23,9 @@ def unit_to_dose(unit: np.ndarray, prescription_gy: float, recipe: Recipe) -> np
     """The inverse of ``dose_to_unit``, in Gy, never negative."""
     low, high = recipe.dose_range
     return np.maximum(0.0, ((unit + 1) * ((high - low) / 2) + low) * prescription_gy)
+
+
+def unit_to_ct(unit: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """The inverse of ``ct_to_unit``, in HU."""
+    low, high = recipe.ct_range_hu
+    return (unit + 1) * ((high - low) / 2) + low

@@ -63,7 +63,7 @@ def augment(batch: Tensor, recipe: Recipe, settings: Augmentation, rng: np.rando
 
 def mirrored(image: Tensor, channels: Sequence[str]) -> Tensor:
     """The mirror image of (channels + others, ..., columns): columns reversed, and left organs become right ones."""
-    order = [channels.index(_other_side(name)) for name in channels]
+    order = [channels.index(other_side(name)) for name in channels]
     return image.flip(-1)[[*order, *range(len(order), len(image))]]
 
 
@@ -87,6 +87,6 @@ def dropped(batch: Tensor, recipe: Recipe, probability: float, rng: np.random.Ge
     return batch
 
 
-def _other_side(name: str) -> str:
+def other_side(name: str) -> str:
     swaps = {"_L": "_R", "_R": "_L"}
     return name[:-2] + swaps[name[-2:]] if name[-2:] in swaps else name

@@ -21,7 +21,7 @@ from ..preprocessing.resample import resample
 TREATMENT = "treatment.json"
 HIGHEST_GY = openkbp.TARGET_GY["PTV70"]
 CACHE = "cache"  # folder beside the checkpoints
-CACHE_FORMAT = 4  # raise it whenever the same recipe would give other channels
+CACHE_FORMAT = 5  # raise it whenever the same recipe would give other channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,8 @@ class Patient:
     """channels: (slices, channels, rows, columns) float16. dose: (slices, rows, columns) float16 in [-1, 1].
 
     counts: (slices, rows, columns) bool, where dose may be: the body, or OpenKBP's possible_dose_mask.
-    highest_gy: the highest prescription. treatment: its "technique" and "site", for a model that learns several.
+    highest_gy: the highest prescription. spacing_mm: of the voxels (i, j, k).
+    treatment: its "technique" and "site", for a model that learns several.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Patient:
     counts: np.ndarray
     highest_gy: float = HIGHEST_GY
     treatment: Mapping[str, str] = field(default_factory=dict)
+    spacing_mm: tuple[float, float, float] = Recipe.spacing_mm
 
 
 def patient_of(case: Case, recipe: Recipe, grid: Grid, *, counts: np.ndarray | None = None, trust_air: bool = False) -> Patient:
@@ -49,7 +51,8 @@ def patient_of(case: Case, recipe: Recipe, grid: Grid, *, counts: np.ndarray | N
     unit = dose_to_unit(gray, case.prescription.highest_gy, recipe)
     channels = np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1), dtype=np.float16)
     counted = given.box.take(body_on(case, grid) if counts is None else counts)
-    return Patient(case.label, channels, given.box.take(unit).astype(np.float16), counted, case.prescription.highest_gy)
+    dose = given.box.take(unit).astype(np.float16)
+    return Patient(case.label, channels, dose, counted, case.prescription.highest_gy, spacing_mm=grid.spacing)
 
 
 def find_cases(data: Path, *, without_ct: bool = False) -> tuple[list[Path], list[Path]]:
@@ -114,11 +117,18 @@ def kept(file: Path, name: str, prepare: Callable[[], Patient]) -> Patient:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         patient, part = prepare(), file.with_suffix(".part.npz")
-        np.savez(part, channels=patient.channels, dose=patient.dose, counts=patient.counts, highest_gy=patient.highest_gy)
+        np.savez(
+            part,
+            channels=patient.channels,
+            dose=patient.dose,
+            counts=patient.counts,
+            highest_gy=patient.highest_gy,
+            spacing_mm=patient.spacing_mm,
+        )
         part.replace(file)
     with np.load(file) as stored:
-        highest_gy = float(stored.get("highest_gy", HIGHEST_GY))  # younger than the format
-        return Patient(name, stored["channels"], stored["dose"], stored["counts"], highest_gy)
+        highest_gy, (i, j, k) = float(stored["highest_gy"]), stored["spacing_mm"].tolist()
+        return Patient(name, stored["channels"], stored["dose"], stored["counts"], highest_gy, spacing_mm=(i, j, k))
 
 
 def recipe_key(recipe: Recipe) -> str:

@@ -20,6 +20,7 @@ from . import distributed
 from .checkpoints import State
 from .coarse import CoarseDose
 from .dataset import CACHE, Patient, recipe_key
+from .fluence import FluenceDose
 from .latent import AutoencodedDose, LatentDiffusion
 from .measured import MeasuredDose
 from .residual import ResidualDiffusion
@@ -108,6 +109,8 @@ def stages(
         copies = turned_copies(plan, cache)
         shorten, denoise = (task(plan, patients, device, copies) for task in (AutoencodedDose, LatentDiffusion))
         return [(settings.pretraining, shorten), (settings.steps, denoise)]
+    if plan.learns_fluence:
+        return [(settings.steps, FluenceDose(plan, patients, device))]
     if plan.learns_halved:
         return [(settings.steps, CoarseDose(plan, patients, device, turned_copies(plan, cache, halved=True)))]
     if plan.answers_at_once:

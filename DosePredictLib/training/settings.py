@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
-from ..core import InputError, Recipe
+from ..core import TARGET_SLOTS, InputError, Recipe
+from ..inference.fluencewise import START
 from ..models import build
+from ..models.fluence_net import FIELDS
+from ..preprocessing.delivery import SHELLS
 from ..preprocessing.dose_channels import PLANNED_DOSE
 from ..registry import are_shares
 from .augmentation import Augmentation
@@ -108,9 +112,14 @@ class TrainingRecipe:
         return self.recipe.model == "coarse_unet"
 
     @property
+    def learns_fluence(self) -> bool:
+        """Whether the network answers in fluence of the recipe's fields."""
+        return self.recipe.model == "fluence_net"
+
+    @property
     def can_be_taught(self) -> bool:
         """Whether answers of other networks can stand beside the planned doses."""
-        return self.answers_at_once and not self.learns_halved
+        return self.answers_at_once and not (self.learns_halved or self.learns_fluence)
 
     @property
     def refines(self) -> bool:
@@ -169,9 +178,23 @@ def _check_network(plan: TrainingRecipe, path: Path) -> None:
             build(plan.recipe.model, plan.recipe.network)
     except (TypeError, ValueError) as error:
         raise InputError(f"{path.name}: the network cannot be built as [recipe.network] says: {error}.") from error
+    if plan.learns_fluence:
+        _check_fields(plan.recipe, path)
     known = VARIANCE_EXPLODING if plan.measures else GAUSSIAN
     if unknown := set(plan.recipe.diffusion) - known:
         raise InputError(f"{path.name}: [recipe.diffusion] knows no {sorted(unknown)}, only {', '.join(sorted(known))}.")
+
+
+def _check_fields(recipe: Recipe, path: Path) -> None:
+    """What a network of fluence asks of its fields and plans."""
+    angles, plans = (recipe.planning.get(key, []) for key in ("angles_deg", "plans"))
+    regions = len(TARGET_SLOTS) + len(recipe.structures) + SHELLS
+    spaced = len(angles) == FIELDS and {round(b - a, 3) for a, b in pairwise(angles)} == {360 / FIELDS}
+    if not (spaced and len(plans) > START and (recipe.network["regions"], recipe.network["plans"]) == (regions, len(plans))):
+        raise InputError(
+            f"{path.name}: fluence_net needs {FIELDS} equally spaced fields, {START + 1} plans or more, all of them in"
+            f" network.plans, and network.regions = {regions}."
+        )
 
 
 def _check_stages(plan: TrainingRecipe, path: Path) -> None:

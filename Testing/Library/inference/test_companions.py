@@ -18,6 +18,7 @@ from DosePredictLib.inference.companions import Companion, joined
 from DosePredictLib.inference.predictor import Predictor
 from DosePredictLib.models import build
 from DosePredictLib.models.coarse_unet import CoarseUNet
+from DosePredictLib.preprocessing.beams import NINE_FIELDS_DEG
 from DosePredictLib.training.card import pinned_companions
 
 FIRST = Recipe(
@@ -64,13 +65,26 @@ def test_the_dose_is_the_mean_that_the_card_names(folder, phantom_case: Case):
 def test_of_a_coarse_companion_only_what_is_smooth_counts():
     network = CoarseUNet(channels=14, widths=(8, 8))
     given = torch.rand(14, 8, 8, 16)
-    companion = Companion(network, 14, 0.5)
+    companion, spacing = Companion(network, FIRST, 0.5), (4.0, 4.0, 3.0)
     edge = given[13] - 1 + torch.tensor([0.0, 1.0, 1.0, 0.0]).repeat(4)  # an answer with edges within the coarse voxels
     step = given[13] - 1 + (torch.arange(16.0) >= 8)
-    torch.testing.assert_close(joined(edge, given, [companion], half=False), edge - 0.5 * 0.5)
-    beside = joined(step, given, [companion], half=False)
+    torch.testing.assert_close(joined(edge, given, [companion], spacing, half=False), edge - 0.5 * 0.5)
+    beside = joined(step, given, [companion], spacing, half=False)
     torch.testing.assert_close(beside[..., :6], step[..., :6])
     torch.testing.assert_close(beside[..., 10:], step[..., 10:] - 0.5)
+
+
+def test_a_companion_may_answer_in_fluence(folder, phantom_case: Case):
+    """Untrained, it delivers the second of the plans, of which resdose answers with the first."""
+    planning = {"angles_deg": list(NINE_FIELDS_DEG), "plans": [{"iterations": 4}, {"iterations": 8, "normal": 0.2}]}
+    first = replace(FIRST, planning=planning, network={"channels": 15, "widths": (8, 8)})
+    size = {"regions": 6 + len(first.structures), "plans": 2, "widths": (8, 8), "stages": 1}
+    fluent = install(folder / "fluent", replace(first, model="fluence_net", network=size), id="fluent")
+    install(folder / "alone", first, id="alone")
+    install(folder / "both", first, id="both", companions=[pinned(fluent)])
+    one, other, both = (Predictor.load(name, "cpu").predict(phantom_case).dose.gray for name in ("alone", "fluent", "both"))
+    assert np.abs(one - other).max() > 2
+    np.testing.assert_allclose(both, 0.75 * one + 0.25 * other, atol=0.01)
 
 
 def test_a_card_of_before_names_a_single_one(folder, phantom_case: Case):

@@ -1,0 +1,97 @@
+"""Learning fluence from the dose of a plan that is known: the network finds it; views and copies keep what they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from DosePredictLib.core import InputError
+from DosePredictLib.models import build
+from DosePredictLib.preprocessing.delivery import delivery_of
+from DosePredictLib.training.augmentation import Augmentation
+from DosePredictLib.training.dataset import Patient
+from DosePredictLib.training.fluence import FluenceDose, mirror_images, planned_on, zoomed
+from DosePredictLib.training.loop import train
+from DosePredictLib.training.settings import Settings, TrainingRecipe, read_recipe
+
+from ..preprocessing.test_delivery import RECIPE, SPACING, channels_of
+
+SIZE = {"regions": 8, "plans": 2, "widths": (16, 16), "stages": 2}
+NETWORK = replace(RECIPE, network=SIZE, volumetric=True, dose_range=(0.0, 2.0))
+STILL = Augmentation(flip=0, zoom=1, drop=0, copies=0)
+CPU = torch.device("cpu")
+RECIPES = Path(__file__).resolve().parents[3] / "Resources" / "Recipes"
+
+
+@pytest.fixture(scope="module")
+def patient() -> Patient:
+    """He got the first plan; the network starts from the second, with fields from one side at half their fluence."""
+    channels = channels_of()
+    delivery = delivery_of(channels, NETWORK, SPACING)
+    fluence = delivery.plans[:, 0] * np.where(delivery.places < delivery.places.max() / 2, 1.3, 0.7)
+    dose = delivery.dose(fluence.astype(np.float32), 0.0)
+    return Patient(
+        "p", channels.swapaxes(0, 1).astype(np.float16), (dose - 1).astype(np.float16), channels[0] > -0.99, spacing_mm=SPACING
+    )
+
+
+def plan_of(augmentation: Augmentation = STILL, steps: int = 1) -> TrainingRecipe:
+    settings = Settings(seed=1, steps=steps, learning_rate=3e-3, warmup=5, ema=0.9, validate_every=1000)
+    return TrainingRecipe(NETWORK, settings, augmentation)
+
+
+def test_the_planned_dose_at_the_points_is_the_patients(patient):
+    planned = planned_on(patient, NETWORK)
+    np.testing.assert_array_equal(planned.dose, (patient.dose.ravel()[planned.delivery.points].astype(np.float32) + 1))
+    assert planned.counts.all() and [int(one.sum()) > 0 for one in planned.structures] == [True, False, False, True, False]
+
+
+def test_the_loss_is_the_error_of_every_stage(patient):
+    """An untrained network delivers the second plan in both stages; the first of them counts 0.3."""
+    planned = planned_on(patient, NETWORK)
+    dose = planned.delivery.matrix @ planned.delivery.plans[:, 1]
+    loss = float(FluenceDose(plan_of(), [patient], CPU).loss(build("fluence_net", SIZE), 0).detach())
+    assert loss == pytest.approx(1.3 * np.abs(dose - planned.dose.numpy()).mean(), rel=1e-3)
+
+
+def test_a_plan_is_learned_by_heart(patient, tmp_path):
+    before = FluenceDose(plan_of(), [patient], CPU).predicted(build("fluence_net", SIZE), patient).numpy()
+    state = train(plan_of(steps=120), [patient], [patient], tmp_path, resume=False)
+    after = FluenceDose(plan_of(), [patient], CPU).predicted(state.network, patient).numpy()
+    error, was = (np.abs(one - patient.dose)[patient.counts].mean() for one in (after, before))
+    assert error < 0.4 * was
+
+
+def test_a_zoomed_copy_is_another_size_and_the_same_every_time(patient):
+    copy, again, other = zoomed(patient, 1, 1.2), zoomed(patient, 1, 1.2), zoomed(patient, 2, 1.2)
+    volume = [int((one.channels[:, 2] > 0).sum()) for one in (patient, copy, other)]
+    np.testing.assert_array_equal(copy.channels, again.channels)
+    assert len(set(volume)) == 3 and all(1 / 1.8 < one / volume[0] < 1.8 for one in volume)
+    assert zoomed(patient, 0, 1.2) is patient
+
+
+def test_views_differ_from_step_to_step_and_a_lost_organ_is_lost(patient):
+    task = FluenceDose(plan_of(replace(STILL, flip=0.5, upside_down=0.5, drop=1.0)), [patient], CPU)
+    delivery = planned_on(patient, NETWORK).delivery
+    views = [task._changed_view(delivery, np.random.default_rng(seed)) for seed in range(20)]
+    assert len({(bool(one.mirror), one.upside_down) for one in views}) == 4
+    assert views[0].lost == (3, 4) and mirror_images(NETWORK) == (0, 1, 2, 4, 3, 5, 6, 7)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "recipe.planning.angles_deg=[0, 40, 80]",
+        "recipe.planning.angles_deg=[0, 40, 80, 120, 160, 200, 240, 280, 300]",
+        "recipe.network.regions=12",
+        "recipe.network.plans=2",
+        'recipe.structures=["Parotid_L", "Parotid_R"]',
+    ],
+)
+def test_other_fields_and_regions_than_the_network_has_are_refused(change):
+    with pytest.raises(InputError, match="9 equally spaced fields, 2 plans or more"):
+        read_recipe(RECIPES / "fluence_net.toml", [change])
