@@ -19,9 +19,10 @@ from .augmentation import other_side
 from .dataset import Patient
 from .deformation import along_axis, within_slices
 from .settings import TrainingRecipe
-from .volumes import VolumeDose, dvh_distance, tensor_of
+from .volumes import VolumeDose, criteria_distance, dvh_distance, tensor_of
 
 ZOOMED = 2  # copies of every patient
+HOTTEST = 0  # points hotter than D0.1cc: each stands for 0.3 cc
 EARLIER_STAGE = 0.3  # weight of the dose that an earlier stage gives
 
 
@@ -61,8 +62,11 @@ class FluenceDose(VolumeDose):
     def _member_loss(self, stages: list[nn.Module], seen: Seen, planned: Planned) -> Tensor:
         doses = [seen.dose(fluence).to(planned.dose) for fluence in unrolled(stages, seen, half=True)]
         *earlier, error = [(dose - planned.dose)[planned.counts].abs().mean() for dose in doses]
-        shape = dvh_distance(doses[-1], planned.dose, planned.structures)
-        return error + EARLIER_STAGE * sum(earlier) + self.plan.training.dvh_weight * shape
+        last = doses[-1], planned.dose, planned.structures
+        shape = self.plan.training.dvh_weight * dvh_distance(*last)
+        if self.plan.training.criteria_weight:
+            shape = shape + self.plan.training.criteria_weight * criteria_distance(*last, HOTTEST)
+        return error + EARLIER_STAGE * sum(earlier) + shape
 
     def _planned(self, patient: Patient, copy: int) -> Planned:
         if (patient.id, copy) not in self.kept:

@@ -89,7 +89,7 @@ def taught_by(teachers: Sequence[Path], plan: TrainingRecipe, device: torch.devi
     """The networks that teach."""
     if teachers and not plan.can_be_taught:
         raise InputError(
-            f"Only networks that answer at once, at full resolution, can be taught by others; not {plan.recipe.model}."
+            f"Only networks that answer at once, in dose and at full resolution, can be taught; not {plan.recipe.model}."
         )
     loaded = [load(path, device) for path in teachers]
     for path, (_, recipe) in zip(teachers, loaded, strict=True):

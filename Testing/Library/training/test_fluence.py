@@ -95,3 +95,18 @@ def test_views_differ_from_step_to_step_and_a_lost_organ_is_lost(patient):
 def test_other_fields_and_regions_than_the_network_has_are_refused(change):
     with pytest.raises(InputError, match="9 equally spaced fields, 2 plans or more"):
         read_recipe(RECIPES / "fluence_net.toml", [change])
+
+
+def test_criteria_count_for_what_the_recipe_says(patient):
+    """Of the target D99%, D95% and D1%, of the left parotid the mean and the highest dose."""
+    planned = planned_on(patient, NETWORK)
+    dose, real = planned.delivery.matrix @ planned.delivery.plans[:, 1], planned.dose.numpy()
+    target, organ = (planned.structures[number].numpy() for number in (0, 3))
+    ours, theirs = (
+        [*np.quantile(of[target], [0.01, 0.05, 0.99], method="nearest"), of[organ].mean(), of[organ].max()] for of in (dose, real)
+    )
+    plan = replace(plan_of(), training=replace(plan_of().training, criteria_weight=2.0))
+    with_them, without = (
+        float(FluenceDose(p, [patient], CPU).loss(build("fluence_net", SIZE), 0).detach()) for p in (plan, plan_of())
+    )
+    assert with_them - without == pytest.approx(2 * np.abs(np.subtract(ours, theirs)).mean(), rel=0.02)

@@ -85,8 +85,10 @@ def test_a_teacher_that_sees_other_channels_is_refused(tmp_path):
         taught_by([other], PLAN, torch.device("cpu"))
 
 
-@pytest.mark.parametrize("recipe", [Recipe(model="dosediff"), replace(RECIPE, model="coarse_unet")])
-def test_a_network_of_slices_and_one_that_learns_halved_cannot_be_taught(tmp_path, recipe):
+@pytest.mark.parametrize(
+    "recipe", [Recipe(model="dosediff"), replace(RECIPE, model="coarse_unet"), replace(RECIPE, model="fluence_net")]
+)
+def test_a_network_of_slices_of_halved_patients_or_of_fluence_cannot_be_taught(tmp_path, recipe):
     with pytest.raises(InputError, match="answer at once"):
         taught_by([saved(tmp_path / "a")], replace(PLAN, recipe=recipe), torch.device("cpu"))
 
