@@ -123,9 +123,8 @@ def members_of(network: FluenceNet) -> list[list[nn.Module]]:
 
 def _given(patient: Seen) -> Tensor:
     """(beamlets, regions + plans + 2): what does not change with the fluence."""
-    shown = torch.from_numpy(patient.delivery.shown).to(patient.device)
-    plans = FLUENCE * patient.plans
-    return torch.cat([patient.met(patient.regions), plans, torch.ones_like(plans[:, :1]), patient.met(shown[:, None])], dim=1)
+    plans, everything = FLUENCE * patient.plans, torch.ones_like(patient.wanted[:, None])
+    return torch.cat([patient.met(patient.regions), plans, torch.ones_like(plans[:, :1]), patient.met(everything)], dim=1)
 
 
 def _told(patient: Seen, fluence: Tensor) -> Tensor:

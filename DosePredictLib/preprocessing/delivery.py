@@ -27,10 +27,10 @@ SHELLS = 3
 class Delivery:
     """Fields on a patient. Doses are shares of the highest prescription; fluence is what gives such doses.
 
-    matrix: (points, beamlets), of open beamlets. points: flat index of voxels of ``grid``.
+    matrix: (points, beamlets), of open beamlets. points: flat index of voxels of ``grid``, where the CT shows something.
     places: (beamlets,) flat index into maps (beams, rows, columns) of ``shape``.
     regions: (points, targets + organs + 3) float32, 1 inside: target slots, the recipe's organs, shells of normal tissue (nearer
-    to the targets than ``NEAR_MM``, than ``FAR_MM``, further); 0 where the CT shows nothing, as says shown, (points,) float32.
+    to the targets than ``NEAR_MM``, than ``FAR_MM``, further).
     wanted: (points,) dose in the targets, 0 elsewhere.
     plans: (beamlets, plans) fluence of the recipe's plans. seen: [k, j, i] bool, where the CT shows something.
     """
@@ -42,7 +42,6 @@ class Delivery:
     places: np.ndarray
     shape: tuple[int, int, int]
     regions: np.ndarray
-    shown: np.ndarray
     wanted: np.ndarray
     plans: np.ndarray
     seen: np.ndarray
@@ -57,19 +56,25 @@ class Delivery:
         """Volume that a sampled point stands for."""
         return float(np.prod(self.grid.spacing)) * SAMPLING**3 / 1000
 
+    @property
+    def opened(self) -> np.ndarray:
+        """Which of all beamlets are open, bool."""
+        return np.concatenate([beam.open.ravel() for beam in self.beams])
+
+    def matrix_at(self, voxels: np.ndarray) -> csr_array:
+        """(voxels, beamlets), at voxels of ``grid`` by flat index."""
+        return influence(self.beams, voxel_points(self.grid, voxels))[:, np.flatnonzero(self.opened)].tocsr()
+
     def dose(self, fluence: np.ndarray, beyond_mm: float) -> np.ndarray:
         """(k, j, i) of fluence (beamlets,), where the CT shows something or ends at most ``beyond_mm`` away; 0 elsewhere."""
-        opened = np.concatenate([beam.open.ravel() for beam in self.beams])
-        every = np.zeros((len(opened), 1), np.float32)
-        every[opened, 0] = fluence
+        every = np.zeros((len(self.opened), 1), np.float32)
+        every[self.opened, 0] = fluence
         voxels = np.flatnonzero(widened(self.seen, self.grid, beyond_mm))
         return dose_of(every, self.beams, Volume(self.seen, self.grid), voxels)[0]
 
 
-def delivery_of(
-    channels: np.ndarray, recipe: Recipe, spacing: tuple[float, float, float], counts: np.ndarray | None = None
-) -> Delivery:
-    """channels: (channels, k, j, i) in the recipe's order. counts: [k, j, i] bool, where dose is of interest, shown or not."""
+def delivery_of(channels: np.ndarray, recipe: Recipe, spacing: tuple[float, float, float]) -> Delivery:
+    """channels: (channels, k, j, i) in the recipe's order, on voxels of ``spacing``."""
     grid = Grid(channels.shape[:0:-1], spacing, (0.0, 0.0, 0.0))
     empty = float(ct_to_unit(np.array([EMPTY_HU]), recipe)[0])
     seen = channels[0] > empty
@@ -77,13 +82,11 @@ def delivery_of(
     maps = dict(zip((*TARGET_SLOTS, *recipe.structures), channels[2:], strict=False))
     target = np.any([maps[slot] > 0 for slot in TARGET_SLOTS], axis=0)
     beams = beams_on(Volume(hu, grid), target, recipe.planning["angles_deg"])
-    points = np.flatnonzero(lattice(grid.shape) & (seen if counts is None else seen | counts))
+    points = np.flatnonzero(lattice(grid.shape) & seen)
     at = {name: one.ravel()[points] for name, one in maps.items()}
-    shown = seen.ravel()[points]
-    regions = (regions_of(at, recipe) & shown[:, None]).astype(np.float32)
     wanted = np.where(target, channels[1], 0).ravel()[points].astype(np.float32)
     matrix = influence(beams, voxel_points(grid, points))
-    plans = fluences_of(matrix[np.flatnonzero(shown)], beams, wanted[shown], {k: v[shown] > 0 for k, v in at.items()}, recipe)
+    plans = fluences_of(matrix, beams, wanted, {name: one > 0 for name, one in at.items()}, recipe)
     opened = np.concatenate([beam.open.ravel() for beam in beams])
     places, shape = places_of(beams)
     return Delivery(
@@ -93,8 +96,7 @@ def delivery_of(
         points=points,
         places=places[opened],
         shape=shape,
-        regions=regions,
-        shown=shown.astype(np.float32),
+        regions=regions_of(at, recipe),
         wanted=wanted,
         plans=plans[opened],
         seen=seen,
@@ -109,10 +111,10 @@ def lattice(shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def regions_of(distance: dict[str, np.ndarray], recipe: Recipe) -> np.ndarray:
-    """(points, regions) bool, of distances (points,) in the recipe's unit, positive inside."""
+    """(points, regions) float32, of distances (points,) in the recipe's unit, positive inside."""
     away = -np.max([distance[slot] for slot in TARGET_SLOTS], axis=0) * recipe.distance_unit_mm
     shells = [(away > 0) & (away < NEAR_MM), (away >= NEAR_MM) & (away < FAR_MM), away >= FAR_MM]
-    return np.stack([*(one > 0 for one in distance.values()), *shells], axis=1)
+    return np.stack([*(one > 0 for one in distance.values()), *shells], axis=1).astype(np.float32)
 
 
 def fluences_of(

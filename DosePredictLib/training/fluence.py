@@ -1,4 +1,4 @@
-"""Learning fluence: what nine fields deliver is compared with the planned dose, at the points where plans are optimised."""
+"""Learning fluence: what nine fields deliver is compared with the planned dose."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import cast
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from ..core import TARGET_SLOTS, Recipe
-from ..inference.fluencewise import Seen, delivered_volume, members_of, unrolled
+from ..inference.fluencewise import Product, Seen, delivered_volume, members_of, unrolled
 from ..models.fluence_net import FluenceNet
-from ..preprocessing.delivery import SHELLS, Delivery, delivery_of
+from ..preprocessing.delivery import SHELLS, Delivery, delivery_of, lattice
+from ..preprocessing.intensity import unit_to_dose
+from ..preprocessing.planning import SAMPLING
 from .augmentation import other_side
 from .dataset import Patient
 from .deformation import along_axis, within_slices
@@ -22,29 +25,40 @@ from .settings import TrainingRecipe
 from .volumes import VolumeDose, criteria_distance, dvh_distance, tensor_of
 
 ZOOMED = 2  # copies of every patient
-HOTTEST = 0  # points hotter than D0.1cc: each stands for 0.3 cc
 EARLIER_STAGE = 0.3  # weight of the dose that an earlier stage gives
 
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """Fields on a patient, and the planned dose (points,) at the points of which ``counts`` is true."""
+    """Fields on a patient, and his dose (voxels,) where it is compared: at all voxels of targets and organs, every eighth other.
+
+    matrix: (voxels, beamlets); weight: (voxels,), how many a voxel stands for; structures: (voxels,) bool each.
+    Fluence that was judged at every eighth voxel alone would ripple between them: cold in targets, hot in organs.
+    """
 
     delivery: Delivery
+    matrix: csr_array
+    weight: Tensor
     dose: Tensor
-    counts: Tensor
+    structures: list[Tensor]
 
     @cached_property
-    def structures(self) -> list[Tensor]:
-        """Targets and organs, (points,) bool each, where dose counts."""
-        inside = torch.from_numpy(self.delivery.regions[:, :-SHELLS] > 0)
-        return [one & self.counts for one in inside.unbind(dim=1)]
+    def transposed(self) -> csr_array:
+        return self.matrix.T.tocsr()
+
+    def delivered(self, fluence: Tensor) -> Tensor:
+        """(voxels,) of (beamlets,)."""
+        return cast(Tensor, Product.apply(fluence, self.matrix, self.transposed)).to(self.dose)
+
+    def error(self, dose: Tensor) -> Tensor:
+        """Mean |difference| of (voxels,)."""
+        return (self.weight * (dose - self.dose).abs()).sum() / self.weight.sum()
 
 
 class FluenceDose(VolumeDose):
     """``VolumeDose`` of a network that answers in fluence. Every stage's dose counts, the last one's most.
 
-    Fields on a patient are computed once and kept, some 10 MB each; so are those on his zoomed copies.
+    Fields on a patient are computed once and kept, some 25 MB each; so are those on his zoomed copies.
     """
 
     def __init__(self, plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device) -> None:
@@ -60,12 +74,12 @@ class FluenceDose(VolumeDose):
         return torch.stack(losses).mean()
 
     def _member_loss(self, stages: list[nn.Module], seen: Seen, planned: Planned) -> Tensor:
-        doses = [seen.dose(fluence).to(planned.dose) for fluence in unrolled(stages, seen, half=True)]
-        *earlier, error = [(dose - planned.dose)[planned.counts].abs().mean() for dose in doses]
+        doses = [planned.delivered(fluence) for fluence in unrolled(stages, seen, half=True)]
+        *earlier, error = [planned.error(dose) for dose in doses]
         last = doses[-1], planned.dose, planned.structures
         shape = self.plan.training.dvh_weight * dvh_distance(*last)
         if self.plan.training.criteria_weight:
-            shape = shape + self.plan.training.criteria_weight * criteria_distance(*last, HOTTEST)
+            shape = shape + self.plan.training.criteria_weight * criteria_distance(*last)
         return error + EARLIER_STAGE * sum(earlier) + shape
 
     def _planned(self, patient: Patient, copy: int) -> Planned:
@@ -89,10 +103,13 @@ class FluenceDose(VolumeDose):
 def planned_on(patient: Patient, recipe: Recipe) -> Planned:
     """The patient's fields, without what only doses at all voxels need."""
     channels = patient.channels.swapaxes(0, 1).astype(np.float32)
-    delivery = replace(delivery_of(channels, recipe, patient.spacing_mm, patient.counts), beams=[])
-    low, high = recipe.dose_range
-    dose = (patient.dose.ravel()[delivery.points].astype(np.float32) + 1) * ((high - low) / 2) + low
-    return Planned(delivery, torch.from_numpy(dose), torch.from_numpy(patient.counts.ravel()[delivery.points]))
+    delivery = delivery_of(channels, recipe, patient.spacing_mm)
+    inside = channels[2 : 2 + len(TARGET_SLOTS) + len(recipe.structures)] > 0
+    voxels = np.flatnonzero(patient.counts & (inside.any(axis=0) | lattice(patient.counts.shape)))
+    structures = [torch.from_numpy(one.ravel()[voxels]) for one in inside]
+    weight = torch.where(torch.stack(structures).any(dim=0), 1.0, float(SAMPLING**3))
+    dose = unit_to_dose(patient.dose.ravel()[voxels].astype(np.float32), 1.0, recipe)
+    return Planned(replace(delivery, beams=[]), delivery.matrix_at(voxels), weight, torch.from_numpy(dose), structures)
 
 
 def zoomed(patient: Patient, copy: int, bound: float) -> Patient:

@@ -123,25 +123,25 @@ def dvh_distance(predicted: Tensor, dose: Tensor, inside: Sequence[Tensor]) -> T
     return torch.stack(areas).mean() if areas else predicted.new_zeros(())
 
 
-def criteria_distance(predicted: Tensor, dose: Tensor, inside: Sequence[Tensor], hottest: int = HOTTEST) -> Tensor:
+def criteria_distance(predicted: Tensor, dose: Tensor, inside: Sequence[Tensor]) -> Tensor:
     """Mean |difference| of the criteria of OpenKBP's DVH score: D99%, D95%, D1% of targets, Dmean and D0.1cc of organs.
 
-    inside: the targets first, one a slot. hottest: how many doses of an organ are above its D0.1cc.
+    inside: the targets first, one a slot.
     """
     errors: list[Tensor] = []
     for number, mask in enumerate(inside):
         if mask.any():
-            ours, theirs = (criteria(of[mask], hottest, target=number < len(TARGET_SLOTS)) for of in (predicted, dose))
+            ours, theirs = (criteria(of[mask], target=number < len(TARGET_SLOTS)) for of in (predicted, dose))
             errors += (ours - theirs).abs().unbind()
     return torch.stack(errors).mean() if errors else predicted.new_zeros(())
 
 
-def criteria(values: Tensor, hottest: int = HOTTEST, *, target: bool) -> Tensor:
+def criteria(values: Tensor, *, target: bool) -> Tensor:
     """(criteria,) of the doses (n,) in a structure."""
     ordered, last = values.sort().values, len(values) - 1
     if target:
         return ordered[[round(last * share) for share in (0.01, 0.05, 0.99)]]
-    return torch.stack([values.mean(), ordered[max(0, last - hottest)]])
+    return torch.stack([values.mean(), ordered[max(0, last - HOTTEST)]])
 
 
 def usual_among(patients: Sequence[Patient], recipe: Recipe, share: float) -> UsualTargets:

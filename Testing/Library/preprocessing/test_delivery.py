@@ -73,14 +73,10 @@ def test_regions_are_what_lies_at_the_points(channels, delivery):
     assert delivery.regions[:, 0].sum() * delivery.point_cc == pytest.approx(4 / 3 * np.pi * 2.4**3, rel=0.15)
 
 
-def test_what_counts_beside_the_ct_is_a_point_and_no_region(channels, delivery):
-    counts = np.zeros(GRID.shape, bool)
-    counts[8, 24, 0] = True
-    more = delivery_of(channels, RECIPE, SPACING, counts)
-    assert len(more.points) == len(delivery.points) + 1
-    beside = more.shown == 0
-    assert beside.sum() == 1 and not more.regions[beside].any()
-    np.testing.assert_allclose(more.plans, delivery.plans, atol=1e-5)
+def test_dose_at_any_voxels_is_that_of_all(delivery):
+    fluence, voxels = delivery.plans[:, 1], np.arange(5, GRID.shape[0] * 48 * 48, 97)
+    voxels = voxels[delivery.seen.ravel()[voxels]]
+    np.testing.assert_allclose(delivery.matrix_at(voxels) @ fluence, delivery.dose(fluence, 0.0).ravel()[voxels], atol=1e-4)
 
 
 def test_a_map_shows_the_isocentre_at_the_same_place_in_every_field(delivery):
