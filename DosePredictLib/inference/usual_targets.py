@@ -1,4 +1,4 @@
-"""Targets' doses drawn towards the usual ones.
+"""Targets' doses drawn towards what targets of such patients usually get.
 
 How hot and how cold a target gets is more the planner's choice than the anatomy's: on OpenKBP's validation patients a constant
 predicts D95% of PTV70 better than a network that learned each patient's own (docs/experiments.md).
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..core import TARGET_SLOTS, ModelError, Recipe
 from ..preprocessing.intensity import dose_to_unit, unit_to_dose
+from .target_trend import Trend, features_of, trend_of
 
 # Of a target's volume, coldest first: the doses that a DVH is kept as.
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
@@ -25,11 +26,12 @@ SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.
 class UsualTargets:
     """dvh: doses of each target slot at ``SHARES``, as shares of its own prescription; slots that nobody had are absent.
 
-    share: how far a dose is drawn to them.
+    share: how far a dose is drawn to them. trend: how they depend on the patient; None where they are the same for all.
     """
 
     dvh: Mapping[str, np.ndarray]
     share: float
+    trend: Trend | None = None
 
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> UsualTargets | None:
@@ -38,7 +40,8 @@ class UsualTargets:
         if not named:
             return None
         try:
-            found = cls({slot: np.array(named["dvh"][slot], np.float32) for slot in named["dvh"]}, float(named["share"]))
+            dvh = {slot: np.array(named["dvh"][slot], np.float32) for slot in named["dvh"]}
+            found = cls(dvh, float(named["share"]), Trend.of(named["trend"]) if "trend" in named else None)
         except (KeyError, TypeError, ValueError):
             found = None
         if found is None or not found._is_sound:
@@ -48,30 +51,43 @@ class UsualTargets:
     @property
     def _is_sound(self) -> bool:
         ordered = all(dvh.shape == (len(SHARES),) and dvh[0] >= 0 and (np.diff(dvh) >= 0).all() for dvh in self.dvh.values())
-        return ordered and set(self.dvh) <= set(TARGET_SLOTS) and 0 <= self.share <= 1
+        known = set(self.dvh) <= set(TARGET_SLOTS) and (self.trend is None or self.trend.is_sound(self.dvh))
+        return ordered and known and 0 <= self.share <= 1
 
     @property
     def in_card(self) -> dict[str, Any]:
-        return {"share": self.share, "dvh": {slot: [round(float(one), 4) for one in dvh] for slot, dvh in self.dvh.items()}}
+        dvh = {slot: [round(float(one), 4) for one in values] for slot, values in self.dvh.items()}
+        return {"share": self.share, "dvh": dvh, **({"trend": self.trend.in_card} if self.trend else {})}
 
     def joined(self, dose: Tensor, condition: Tensor, recipe: Recipe) -> Tensor:
         """dose: (k, j, i) in the recipe's unit; condition: (channels, k, j, i) -> the dose, its targets drawn to the usual."""
-        for slot, dvh in self.dvh.items():
+        features = features_of(condition.cpu(), recipe) if self.trend else None
+        for slot in self.dvh:
             inside, own = target_in(condition, slot, recipe)
             if own:
-                dose = drawn_to_usual(dose, inside, dose_to_unit(dvh * own, 1.0, recipe), self.share)
+                usual = self._expected(slot, features) * own
+                dose = drawn_to_usual(dose, inside, dose_to_unit(usual, 1.0, recipe), self.share)
         return dose
+
+    def _expected(self, slot: str, features: np.ndarray | None) -> np.ndarray:
+        """(shares,) of the own prescription, coldest first."""
+        if self.trend is None or features is None:
+            return self.dvh[slot]
+        return np.maximum.accumulate(np.maximum(0, self.dvh[slot] + self.trend.change(slot, features)))
 
 
 def usual_targets(patients: Iterable[tuple[Tensor, Tensor]], recipe: Recipe, share: float) -> UsualTargets:
-    """The median of patients, each condition (channels, k, j, i) and dose (k, j, i) in the recipe's unit."""
-    doses: dict[str, list[np.ndarray]] = {slot: [] for slot in TARGET_SLOTS}
+    """Median and trend of patients, each condition (channels, k, j, i) and dose (k, j, i) in the recipe's unit."""
+    features: list[np.ndarray] = []
+    curves: dict[str, list[np.ndarray | None]] = {slot: [] for slot in TARGET_SLOTS}
     for condition, dose in patients:
-        for slot, found in doses.items():
+        features.append(features_of(condition, recipe))
+        for slot, found in curves.items():
             inside, own = target_in(condition, slot, recipe)
-            if own:
-                found.append(unit_to_dose(dose[inside].numpy(), 1.0, recipe) / own)
-    return UsualTargets({slot: usual_dvh(found) for slot, found in doses.items() if found}, share)
+            found.append(np.quantile(unit_to_dose(dose[inside].numpy(), 1.0, recipe) / own, SHARES) if own else None)
+    dvh = {slot: median for slot, found in curves.items() if (median := usual_dvh(found)) is not None}
+    changes = {slot: [None if one is None else one - usual for one in curves[slot]] for slot, usual in dvh.items()}
+    return UsualTargets(dvh, share, trend_of(features, changes) if recipe.planned else None)
 
 
 def target_in(condition: Tensor, slot: str, recipe: Recipe) -> tuple[Tensor, float]:
@@ -80,9 +96,10 @@ def target_in(condition: Tensor, slot: str, recipe: Recipe) -> tuple[Tensor, flo
     return inside, float(condition[recipe.channels.index("Prescription")][inside].median()) if inside.any() else 0.0
 
 
-def usual_dvh(doses: Sequence[np.ndarray]) -> np.ndarray:
-    """(shares,) median over patients of the quantiles of a target's dose, (n,) each."""
-    return np.median([np.quantile(one, SHARES) for one in doses], axis=0)
+def usual_dvh(curves: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """(shares,) median of patients' DVHs, each (shares,); None where nobody has the target."""
+    found = [one for one in curves if one is not None]
+    return np.median(found, axis=0) if found else None
 
 
 def drawn_to_usual(dose: Tensor, inside: Tensor, usual: np.ndarray, share: float) -> Tensor:

@@ -29,9 +29,9 @@ def patient(seed: int, low: float = 0.8) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_the_usual_dvh_is_the_median_of_the_patients():
-    doses = [np.random.default_rng(seed).normal(70 + seed, 1, 50 + seed) for seed in range(5)]
-    expected = np.median([np.quantile(one, SHARES) for one in doses], axis=0)
-    np.testing.assert_allclose(usual_dvh(doses), expected, atol=1e-5)
+    curves = [np.quantile(np.random.default_rng(seed).normal(70 + seed, 1, 50 + seed), SHARES) for seed in range(5)]
+    np.testing.assert_allclose(usual_dvh([*curves, None]), np.median(curves, axis=0), atol=1e-5)
+    assert usual_dvh([None]) is None
 
 
 def test_a_target_gets_the_usual_dvh_and_keeps_its_order():
