@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..core import TARGET_SLOTS, Recipe
+from ..core import TARGET_SLOTS, ModelError, Recipe
 
 PENALTY = 100.0  # of the slopes, in patients
 FARTHEST = 3.0  # standard deviations from the mean that a feature is taken for at most
@@ -47,9 +47,11 @@ class Trend:
         return {"mean": rounded(self.mean), "deviation": rounded(self.deviation), "slopes": slopes}
 
     def change(self, slot: str, features: np.ndarray) -> np.ndarray | float:
-        """(shares,): how the DVH of a patient's target differs from the median."""
+        """(shares,): how the DVH of a patient's target differs from the median. Raises ModelError for other features."""
         if slot not in self.slopes:
             return 0.0
+        if features.shape != self.mean.shape:
+            raise ModelError("The usual targets in the model's card are those of another recipe; install the model again.")
         return np.clip((features - self.mean) / self.deviation, -FARTHEST, FARTHEST) @ self.slopes[slot]
 
 
