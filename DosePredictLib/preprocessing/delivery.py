@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ..core import TARGET_SLOTS, Grid, Recipe, Volume
+from ..core.parallel import in_threads
 from .beams import BEAMLET_MM, Beam, beams_on, voxel_points
 from .channels import EMPTY_HU, widened
 from .fluence import best_fluence, influence
@@ -123,8 +124,12 @@ def fluences_of(
     """(beamlets, plans) float32: what the recipe's plans come to."""
     organs = {name: inside[name] for name in recipe.structures if inside[name].any()}
     plans = [Objectives(**plan) for plan in recipe.planning["plans"]]
-    found = [best_fluence(matrix, beams, objective_at(wanted, organs, plan), plan.iterations) for plan in plans]
-    return np.stack(found, axis=1).astype(np.float32)
+    found = in_threads(
+        lambda plan: best_fluence(matrix, beams, objective_at(wanted, organs, plan), plan.iterations),
+        plans,
+        cost=lambda plan: plan.iterations,
+    )
+    return np.stack(list(found), axis=1).astype(np.float32)
 
 
 def places_of(beams: list[Beam]) -> tuple[np.ndarray, tuple[int, int, int]]:
