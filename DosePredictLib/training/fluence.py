@@ -33,7 +33,7 @@ class Planned:
     """Fields on a patient, and his dose (voxels,) where it is compared: at all voxels of targets and organs, every eighth other.
 
     matrix: (voxels, beamlets); weight: (voxels,), how many a voxel stands for; structures: (voxels,) bool each.
-    Fluence that was judged at every eighth voxel alone would ripple between them: cold in targets, hot in organs.
+    So the criteria of a structure are those of all its voxels, as small organs have few.
     """
 
     delivery: Delivery
