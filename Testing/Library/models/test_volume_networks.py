@@ -43,7 +43,7 @@ def test_a_few_patients_are_learned_by_heart(model, tmp_path):
     with torch.inference_mode():
         errors = [np.abs(task.predicted(state.network, one).numpy() - one.dose).mean() for one in patients]
     constant = [np.abs(one.dose - np.median(one.dose)).mean() for one in patients]  # the best that is not learned
-    left = 0.45 if "half" in model else 0.25  # at half resolution and without distances, edges of so small balls stay blurred
+    left = 0.45 if "half" in model else 0.25  # at half resolution, edges of so small balls stay blurred
     assert all(error < left * guess for error, guess in zip(errors, constant, strict=True))
 
 
