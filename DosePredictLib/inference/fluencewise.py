@@ -75,6 +75,12 @@ class Seen:
     def _places(self) -> Tensor:
         return torch.from_numpy(self.delivery.places).to(self.device)
 
+    @cached_property
+    def given(self) -> Tensor:
+        """(fields, regions + plans + 2, rows, columns): what does not change with the fluence."""
+        plans, everything = FLUENCE * self.plans, torch.ones_like(self.wanted[:, None])
+        return self.maps(torch.cat([self.met(self.regions), plans, torch.ones_like(plans[:, :1]), self.met(everything)], dim=1))
+
     def dose(self, fluence: Tensor) -> Tensor:
         """(points,) of (beamlets,)."""
         return cast(Tensor, Product.apply(fluence, self.delivery.matrix, self.delivery.transposed))
@@ -102,11 +108,11 @@ class Seen:
 
 def unrolled(stages: Iterable[nn.Module], patient: Seen, *, half: bool) -> list[Tensor]:
     """Fluence (beamlets,) after every stage of a member of the network."""
-    fluence, given, found = patient.plans[:, START], patient.maps(_given(patient)), []
+    fluence, found = patient.plans[:, START], []
     for stage in stages:
         told = patient.maps(_told(patient, fluence))
         with torch.autocast(told.device.type, torch.bfloat16, enabled=half):
-            change = stage(torch.cat([given, told], dim=1).contiguous(memory_format=torch.channels_last))
+            change = stage(torch.cat([patient.given, told], dim=1).contiguous(memory_format=torch.channels_last))
         fluence = relu(fluence + CHANGE * patient.beamlets(change.float()))
         found.append(fluence)
     return found
@@ -119,12 +125,6 @@ def mean_fluence(network: FluenceNet, patient: Seen, *, half: bool) -> Tensor:
 
 def members_of(network: FluenceNet) -> list[list[nn.Module]]:
     return [list(cast(nn.ModuleList, stages)) for stages in network.members]
-
-
-def _given(patient: Seen) -> Tensor:
-    """(beamlets, regions + plans + 2): what does not change with the fluence."""
-    plans, everything = FLUENCE * patient.plans, torch.ones_like(patient.wanted[:, None])
-    return torch.cat([patient.met(patient.regions), plans, torch.ones_like(plans[:, :1]), patient.met(everything)], dim=1)
 
 
 def _told(patient: Seen, fluence: Tensor) -> Tensor:

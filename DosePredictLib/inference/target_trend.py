@@ -61,24 +61,24 @@ def rounded(values: np.ndarray) -> list[float]:
 
 def features_of(condition: Tensor, recipe: Recipe) -> np.ndarray:
     """(features,) of a patient's channels: sizes of targets, which structures there are, what the plans give the targets."""
-    maps = {slot: condition[recipe.channels.index(f"SDM:{slot}")] > 0 for slot in TARGET_SLOTS}
-    sizes = [float(np.log(max(1, int(inside.sum())))) for inside in maps.values()]
+    targets = [target_in(condition, slot, recipe) for slot in TARGET_SLOTS]
+    sizes = [float(np.log(max(1, int(inside.sum())))) for inside, _ in targets]
     there = [float((condition[recipe.channels.index(f"SDM:{name}")] > 0).any()) for name in (*TARGET_SLOTS, *recipe.structures)]
-    prescription = condition[recipe.channels.index("Prescription")]
-    doses = [
-        dose
-        for inside in maps.values()
-        for plan in recipe.planned[1:]
-        for dose in _levels(condition[recipe.channels.index(plan)], prescription, inside)
-    ]
+    plans = [condition[recipe.channels.index(plan)] for plan in recipe.planned[1:]]
+    doses = [dose for inside, own in targets for plan in plans for dose in _levels(plan, inside, own)]
     return np.array([*sizes, *there, *doses])
 
 
-def _levels(plan: Tensor, prescription: Tensor, inside: Tensor) -> list[float]:
-    """Of a plan in a target, as shares of its prescription; 1 each without a target."""
-    if not inside.any():
+def target_in(condition: Tensor, slot: str, recipe: Recipe) -> tuple[Tensor, float]:
+    """Where a target is, (k, j, i) bool, and its prescription as a share of the highest; 0 where the patient has none."""
+    inside = condition[recipe.channels.index(f"SDM:{slot}")] > 0
+    return inside, float(condition[recipe.channels.index("Prescription")][inside].median()) if inside.any() else 0.0
+
+
+def _levels(plan: Tensor, inside: Tensor, own: float) -> list[float]:
+    """Of a plan in a target, as shares of its ``own`` prescription; 1 each without a target."""
+    if not own:
         return [1.0] * len(LEVELS)
-    own = float(prescription[inside].median())
     return [float(dose) / own for dose in np.quantile(plan[inside].float().numpy(), LEVELS)]
 
 

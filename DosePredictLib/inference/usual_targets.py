@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..core import TARGET_SLOTS, ModelError, Recipe
 from ..preprocessing.intensity import dose_to_unit, unit_to_dose
-from .target_trend import Trend, features_of, trend_of
+from .target_trend import Trend, features_of, target_in, trend_of
 
 # Of a target's volume, coldest first: the doses that a DVH is kept as.
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
@@ -88,12 +88,6 @@ def usual_targets(patients: Iterable[tuple[Tensor, Tensor]], recipe: Recipe, sha
     dvh = {slot: median for slot, found in curves.items() if (median := usual_dvh(found)) is not None}
     changes = {slot: [None if one is None else one - usual for one in curves[slot]] for slot, usual in dvh.items()}
     return UsualTargets(dvh, share, trend_of(features, changes) if recipe.planned else None)
-
-
-def target_in(condition: Tensor, slot: str, recipe: Recipe) -> tuple[Tensor, float]:
-    """Where a target is, (k, j, i) bool, and its prescription as a share of the highest; 0 where the patient has none."""
-    inside = condition[recipe.channels.index(f"SDM:{slot}")] > 0
-    return inside, float(condition[recipe.channels.index("Prescription")][inside].median()) if inside.any() else 0.0
 
 
 def usual_dvh(curves: Sequence[np.ndarray | None]) -> np.ndarray | None:

@@ -83,6 +83,11 @@ def beams_on(hu: Volume, targets: np.ndarray, angles_deg: Sequence[float] = NINE
     return in_threads(lambda angle: _beam(density, points, isocentre, np.deg2rad(angle)), angles_deg)
 
 
+def opened(beams: Sequence[Beam]) -> np.ndarray:
+    """(beamlets,) bool: which of all beamlets are open."""
+    return np.concatenate([beam.open.ravel() for beam in beams])
+
+
 def voxel_points(grid: Grid, flat: np.ndarray) -> np.ndarray:
     """Centres (n, 3) in mm of voxels by flat index."""
     k, j, i = np.unravel_index(flat, grid.shape)

@@ -12,12 +12,11 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ..core import TARGET_SLOTS, Grid, Recipe, Volume
-from ..core.parallel import in_threads
-from .beams import BEAMLET_MM, Beam, beams_on, voxel_points
+from .beams import BEAMLET_MM, Beam, beams_on, opened, voxel_points
 from .channels import EMPTY_HU, widened
-from .fluence import best_fluence, influence
+from .fluence import influence
 from .intensity import ct_to_unit, unit_to_ct
-from .planning import SAMPLING, Objectives, dose_of, objective_at
+from .planning import SAMPLING, Objectives, dose_of, fluences_of, lattice
 
 MULTIPLE = 8  # of rows and columns of a map
 NEAR_MM, FAR_MM = 10.0, 30.0  # bounds of the shells of normal tissue around the targets
@@ -57,19 +56,15 @@ class Delivery:
         """Volume that a sampled point stands for."""
         return float(np.prod(self.grid.spacing)) * SAMPLING**3 / 1000
 
-    @property
-    def opened(self) -> np.ndarray:
-        """Which of all beamlets are open, bool."""
-        return np.concatenate([beam.open.ravel() for beam in self.beams])
-
     def matrix_at(self, voxels: np.ndarray) -> csr_array:
         """(voxels, beamlets), at voxels of ``grid`` by flat index."""
-        return influence(self.beams, voxel_points(self.grid, voxels))[:, np.flatnonzero(self.opened)].tocsr()
+        return influence(self.beams, voxel_points(self.grid, voxels))[:, np.flatnonzero(opened(self.beams))].tocsr()
 
     def dose(self, fluence: np.ndarray, beyond_mm: float) -> np.ndarray:
         """(k, j, i) of fluence (beamlets,), where the CT shows something or ends at most ``beyond_mm`` away; 0 elsewhere."""
-        every = np.zeros((len(self.opened), 1), np.float32)
-        every[self.opened, 0] = fluence
+        are_open = opened(self.beams)
+        every = np.zeros((len(are_open), 1), np.float32)
+        every[are_open, 0] = fluence
         voxels = np.flatnonzero(widened(self.seen, self.grid, beyond_mm))
         return dose_of(every, self.beams, Volume(self.seen, self.grid), voxels)[0]
 
@@ -87,28 +82,21 @@ def delivery_of(channels: np.ndarray, recipe: Recipe, spacing: tuple[float, floa
     at = {name: one.ravel()[points] for name, one in maps.items()}
     wanted = np.where(target, channels[1], 0).ravel()[points].astype(np.float32)
     matrix = influence(beams, voxel_points(grid, points))
-    plans = fluences_of(matrix, beams, wanted, {name: one > 0 for name, one in at.items()}, recipe)
-    opened = np.concatenate([beam.open.ravel() for beam in beams])
-    places, shape = places_of(beams)
+    organs, plans = {name: at[name] > 0 for name in recipe.structures}, [Objectives(**plan) for plan in recipe.planning["plans"]]
+    fluences = np.stack(fluences_of(matrix, beams, wanted, organs, plans), axis=1)
+    are_open, (places, shape) = opened(beams), places_of(beams)
     return Delivery(
         grid=grid,
         beams=beams,
-        matrix=matrix[:, np.flatnonzero(opened)].tocsr(),
+        matrix=matrix[:, np.flatnonzero(are_open)].tocsr(),
         points=points,
-        places=places[opened],
+        places=places[are_open],
         shape=shape,
         regions=regions_of(at, recipe),
         wanted=wanted,
-        plans=plans[opened],
+        plans=fluences[are_open],
         seen=seen,
     )
-
-
-def lattice(shape: tuple[int, int, int]) -> np.ndarray:
-    """[k, j, i] bool: the voxels at which plans are optimised."""
-    chosen = np.zeros(shape, bool)
-    chosen[::SAMPLING, ::SAMPLING, ::SAMPLING] = True
-    return chosen
 
 
 def regions_of(distance: dict[str, np.ndarray], recipe: Recipe) -> np.ndarray:
@@ -116,20 +104,6 @@ def regions_of(distance: dict[str, np.ndarray], recipe: Recipe) -> np.ndarray:
     away = -np.max([distance[slot] for slot in TARGET_SLOTS], axis=0) * recipe.distance_unit_mm
     shells = [(away > 0) & (away < NEAR_MM), (away >= NEAR_MM) & (away < FAR_MM), away >= FAR_MM]
     return np.stack([*(one > 0 for one in distance.values()), *shells], axis=1).astype(np.float32)
-
-
-def fluences_of(
-    matrix: csr_array, beams: list[Beam], wanted: np.ndarray, inside: dict[str, np.ndarray], recipe: Recipe
-) -> np.ndarray:
-    """(beamlets, plans) float32: what the recipe's plans come to."""
-    organs = {name: inside[name] for name in recipe.structures if inside[name].any()}
-    plans = [Objectives(**plan) for plan in recipe.planning["plans"]]
-    found = in_threads(
-        lambda plan: best_fluence(matrix, beams, objective_at(wanted, organs, plan), plan.iterations),
-        plans,
-        cost=lambda plan: plan.iterations,
-    )
-    return np.stack(list(found), axis=1).astype(np.float32)
 
 
 def places_of(beams: list[Beam]) -> tuple[np.ndarray, tuple[int, int, int]]:

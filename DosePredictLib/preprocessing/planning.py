@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from ..core import Volume
 from ..core.parallel import in_threads
-from .beams import NINE_FIELDS_DEG, Beam, beams_on, voxel_points
+from .beams import NINE_FIELDS_DEG, Beam, beams_on, opened, voxel_points
 from .fluence import Objective, best_fluence, influence
 
 SAMPLING = 2  # every second voxel along each axis is enough to find the fluence
@@ -52,19 +53,33 @@ def planned_doses(
     The first is scaled to the mean of ``wanted`` in the targets.
     """
     beams = beams_on(hu, wanted > 0, angles_deg)
-    lattice = np.zeros(wanted.shape, bool)
-    lattice[tuple(slice(0, None, SAMPLING) for _ in range(3))] = True
-    sampled = np.flatnonzero(region & lattice)
+    sampled = np.flatnonzero(region & lattice(wanted.shape))
     matrix = influence(beams, voxel_points(hu.grid, sampled))
     at_samples = {name: mask.ravel()[sampled] for name, mask in organs.items()}
-    objectives = [objective_at(wanted.ravel()[sampled], at_samples, plan) for plan in plans]
-    wishes = zip(objectives, (plan.iterations for plan in plans), strict=True)
-    fluences = in_threads(lambda wish: best_fluence(matrix, beams, *wish), wishes, cost=lambda wish: wish[1])
-    everywhere = np.concatenate([beam.open.ravel() for beam in beams]).astype(np.float32)
+    fluences = fluences_of(matrix, beams, wanted.ravel()[sampled], at_samples, plans)
+    everywhere = opened(beams).astype(np.float32)
     doses = dose_of(np.stack([everywhere, *fluences], axis=1), beams, hu, np.flatnonzero(region if shown is None else shown))
     target = wanted > 0
     doses[0] *= wanted[target].mean() / max(float(doses[0][target].mean()), 1e-6)
     return doses
+
+
+def lattice(shape: tuple[int, ...]) -> np.ndarray:
+    """[k, j, i] bool: the voxels at which plans are optimised."""
+    chosen = np.zeros(shape, bool)
+    chosen[::SAMPLING, ::SAMPLING, ::SAMPLING] = True
+    return chosen
+
+
+def fluences_of(
+    matrix: csr_array, beams: list[Beam], wanted: np.ndarray, organs: Mapping[str, np.ndarray], plans: Sequence[Objectives]
+) -> list[np.ndarray]:
+    """(beamlets,) of each plan, for doses ``wanted`` (n,) and ``organs`` (n,) bool at the points of ``matrix``."""
+    return in_threads(
+        lambda plan: best_fluence(matrix, beams, objective_at(wanted, organs, plan), plan.iterations),
+        plans,
+        cost=lambda plan: plan.iterations,
+    )
 
 
 def dose_of(fluences: np.ndarray, beams: Sequence[Beam], volume: Volume, voxels: np.ndarray) -> np.ndarray:

@@ -23,7 +23,8 @@ class Augmentation:
     turned: probability that a volume is rotated, zoomed and bent. bend: voxels of a smooth displacement within its slices.
     turns_deg: of copies among which a volumetric network draws, beside the patient as he is:
     multiples of the angle between equally spaced fields, under which other doses of these fields are as likely (C3D).
-    copies: how often one of them is drawn. blank_ct: probability that the CT shows water wherever it shows anything.
+    copies: how often one of them is drawn; for fluence_net, a zoomed one.
+    blank_ct: probability that the CT shows water wherever it shows anything.
     short_ct: probability that the CT, and the plans with it, end before the patient does, as for some of OpenKBP's.
     upside_down: probability of a mirror from head to foot, which coplanar fields allow.
     symmetric_until: step after which nothing is mirrored, and no copies are drawn; 0 for never. Mirror images give more

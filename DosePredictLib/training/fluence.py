@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from ..core import TARGET_SLOTS, Recipe
 from ..inference.fluencewise import Product, Seen, delivered_volume, members_of, unrolled
 from ..models.fluence_net import FluenceNet
-from ..preprocessing.delivery import SHELLS, Delivery, delivery_of, lattice
+from ..preprocessing.delivery import SHELLS, Delivery, delivery_of
 from ..preprocessing.intensity import unit_to_dose
-from ..preprocessing.planning import SAMPLING
+from ..preprocessing.planning import SAMPLING, lattice
 from .augmentation import other_side
 from .dataset import Patient
 from .deformation import along_axis, within_slices

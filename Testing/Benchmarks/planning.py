@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from DosePredictLib.io.openkbp import find_patients, read_patient
 from DosePredictLib.preprocessing.beams import beams_on, voxel_points
 from DosePredictLib.preprocessing.fluence import Objective, best_fluence, influence
-from DosePredictLib.preprocessing.planning import SAMPLING, Objectives, objective_at
+from DosePredictLib.preprocessing.planning import Objectives, lattice, objective_at
 from DosePredictLib.training.settings import read_recipe
 
 RECIPE = Path(__file__).resolve().parents[2] / "Resources" / "Recipes" / "resdose.toml"
@@ -47,9 +47,7 @@ def errors_of(folder: Path, plans: list[Objectives]) -> list[float]:
     wanted = np.zeros(grid.shape, np.float32)
     for roi, gray in levels.items():
         wanted[patient.masks[roi]] = gray
-    lattice = np.zeros(grid.shape, bool)
-    lattice[::SAMPLING, ::SAMPLING, ::SAMPLING] = True
-    voxels = np.flatnonzero(patient.possible_dose_mask & lattice)
+    voxels = np.flatnonzero(patient.possible_dose_mask & lattice(grid.shape))
     beams = beams_on(case.ct, wanted > 0)
     matrix = influence(beams, voxel_points(grid, voxels))
     real = case.reference.gray.ravel()[voxels].astype(np.float32)
