@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from ..core.errors import DicomError, GeometryError
 from ..core.grid import Grid
+from ..core.parallel import in_threads
 from ..core.volumes import Volume
 from .geometry import patient_axes, plane_grid
 from .headers import integer, numbers, read_whole, text
@@ -32,8 +32,7 @@ def read_ct(slices: Sequence[DicomFile]) -> Volume:
     Raises GeometryError for slices that are no regular stack, DicomError for slices that cannot be decoded.
     """
     ordered, grid = stack(slices)
-    with ThreadPoolExecutor(DECODERS) as pool:
-        planes = list(pool.map(_decode, (s.path for s in ordered)))
+    planes = in_threads(_decode, [file.path for file in ordered], threads=DECODERS)
     if any(plane.shape != grid.shape[1:] for plane in planes):
         raise DicomError("A CT slice has other pixels than its header says; export the series again.")
     return Volume(np.stack(planes), grid)

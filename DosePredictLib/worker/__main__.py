@@ -47,8 +47,16 @@ def _run(job: JobFolder, progress: Progress) -> dict[str, Any]:
     signal.signal(signal.SIGTERM, lambda *_: _abandon(job) if family.is_gone else _cancel())
     from .job import run
 
+    _keep_itk_in_one_thread()
     kind = run(job, request, progress)
     return {"outputs": sorted(path.name for path in job.output.iterdir()), "dose_kind": kind}
+
+
+def _keep_itk_in_one_thread() -> None:
+    """ITK waits for ever for a thread that the system denies it, as where memory is short; ``core.parallel`` makes ours."""
+    import SimpleITK
+
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
 def _explain(error: BaseException) -> tuple[int, dict[str, Any]]:

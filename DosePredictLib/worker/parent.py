@@ -6,8 +6,8 @@ import ctypes
 import os
 import signal
 import sys
-import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ def watch(caller: int | None, on_gone: Callable[[], None]) -> Family:
     """Call ``on_gone`` from a thread of its own soon after the parent process or the caller has ended."""
     family = Family(os.getppid(), caller)
     _ask_kernel_for_signal()
-    threading.Thread(target=_poll, args=(family, on_gone), name="parent-watch", daemon=True).start()
+    start_new_thread(_poll, (family, on_gone))  # see core.parallel for why not threading.Thread
     return family
 
 
