@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from _thread import start_new_thread
+from _thread import LockType, allocate_lock, start_new_thread
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import TypeVar
 
@@ -22,22 +21,39 @@ def in_threads(
 ) -> list[Result]:
     """``function`` of each item, in their order. cost: of an item; the most costly begin first.
 
-    The caller works, too, so that nothing waits for a thread that never comes: where memory is short, one may be denied, or
-    end before its first line, for which ``threading.Thread.start`` waits for ever.
+    Raises the error of the first item that has one, and MemoryError where a thread ended for want of memory. The caller works,
+    too, so that nothing waits for a thread that never comes: where memory is short, one may be denied, or end before its first
+    line, for which ``threading.Thread.start`` waits for ever.
     """
     known = list(items)
-    results: list[Future[Result]] = [Future() for _ in known]
+    results: list[list[Result]] = [[] for _ in known]
+    errors: list[BaseException] = [MemoryError()] * len(known)  # unless there is a result, or another error
     waiting = iter(sorted(range(len(known)), key=lambda number: -cost(known[number])))
+    begun: list[LockType] = []
 
     def work() -> None:
         for number in waiting:
             try:
-                results[number].set_result(function(known[number]))
-            except BaseException as error:  # whoever asks for the result gets it
-                results[number].set_exception(error)
+                results[number].append(function(known[number]))
+            except BaseException as error:  # the caller raises it
+                errors[number] = error
+
+    def help_out() -> None:
+        working = allocate_lock()
+        with working:
+            begun.append(working)
+            work()
 
     for _ in range(min(threads, len(known)) - 1):
         with suppress(RuntimeError):
-            start_new_thread(work, ())
+            start_new_thread(help_out, ())
     work()
-    return [result.result() for result in results]
+    for working in tuple(begun):
+        working.acquire()
+    return [_only(*pair) for pair in zip(results, errors, strict=True)]
+
+
+def _only(result: list[Result], error: BaseException) -> Result:
+    if not result:
+        raise error
+    return result[0]
