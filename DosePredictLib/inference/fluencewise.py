@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
+from scipy.sparse import sparray
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -25,19 +25,19 @@ AMISS = 10.0  # brings dose that is too little or too much to the order of 1
 
 
 class Product(torch.autograd.Function):
-    """matrix @ x, (points, beamlets) by (beamlets, n) or (beamlets,), whose gradient needs the matrix transposed."""
+    """matrix @ x, (rows, columns) by (columns, n) or (columns,)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: csr_array, transposed: csr_array) -> Tensor:
-        ctx.transposed = transposed
+    def forward(ctx: Any, x: Tensor, matrix: sparray) -> Tensor:
+        ctx.matrix = matrix
         return product(matrix, x)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        return product(ctx.transposed, gradients[0]), None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return product(ctx.matrix.T, gradients[0]), None
 
 
-def product(matrix: csr_array, x: Tensor) -> Tensor:
+def product(matrix: sparray, x: Tensor) -> Tensor:
     return torch.from_numpy(matrix @ np.ascontiguousarray(x.detach().cpu().numpy())).to(x.device)
 
 
@@ -83,11 +83,11 @@ class Seen:
 
     def dose(self, fluence: Tensor) -> Tensor:
         """(points,) of (beamlets,)."""
-        return cast(Tensor, Product.apply(fluence, self.delivery.matrix, self.delivery.transposed))
+        return cast(Tensor, Product.apply(fluence, self.delivery.matrix))
 
     def met(self, amount: Tensor) -> Tensor:
         """(beamlets, n): what of amounts (points, n) each beamlet meets, times its dose there, in cc."""
-        return cast(Tensor, Product.apply(amount, self.delivery.transposed, self.delivery.matrix)) * self.delivery.point_cc
+        return cast(Tensor, Product.apply(amount, self.delivery.matrix.T)) * self.delivery.point_cc
 
     def maps(self, values: Tensor) -> Tensor:
         """(beamlets, n) -> (fields, n, rows, columns)."""

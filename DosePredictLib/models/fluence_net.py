@@ -23,28 +23,33 @@ class FluenceNet(nn.Module):
     """A ``Stage`` for every time that fluence is changed, of each member: networks trained apart, whose fluences are averaged.
 
     regions: how many there are of whose dose it is told; plans: whose fluence it sees. widths: of every stage, at half and at a
-    quarter of the resolution of the maps.
+    quarter of the resolution of the maps. dropout: of what the first convolution of every block says, in training.
     """
 
-    def __init__(self, regions: int, plans: int, widths: Sequence[int], stages: int, members: int = 1) -> None:
+    def __init__(
+        self, regions: int, plans: int, widths: Sequence[int], stages: int, members: int = 1, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         given = regions + plans + 2  # what each beamlet meets, plans, where the field is open, dose to all that the CT shows
         dose = regions + 3  # that of the regions, too little and too much in the targets, fluence so far
-        self.members = nn.ModuleList(nn.ModuleList(Stage(given + dose, widths) for _ in range(stages)) for _ in range(members))
+        self.members = nn.ModuleList(
+            nn.ModuleList(Stage(given + dose, widths, dropout) for _ in range(stages)) for _ in range(members)
+        )
 
 
 class Stage(nn.Module):
     """Maps (fields, channels, rows, columns) -> (fields, 1, rows, columns), the change of fluence; sides are multiples of 4."""
 
-    def __init__(self, channels: int, widths: Sequence[int]) -> None:
+    def __init__(self, channels: int, widths: Sequence[int], dropout: float = 0.0) -> None:
         super().__init__()
         upper, lower = widths
         self.stem = nn.Conv2d(channels, upper, 2, stride=2)
-        self.first, self.among = Block(upper, upper), AmongFields(upper)
+        self.first, self.among = Block(upper, upper, dropout), AmongFields(upper)
         self.shrink = nn.Conv2d(upper, lower, 2, stride=2)
-        self.second, self.among_coarse, self.third = Block(lower, lower), AmongFields(lower), Block(lower, lower)
+        self.second, self.among_coarse = Block(lower, lower, dropout), AmongFields(lower)
+        self.third = Block(lower, lower, dropout)
         self.enlarge = nn.ConvTranspose2d(lower, upper, 2, stride=2)
-        self.last = Block(2 * upper, upper)
+        self.last = Block(2 * upper, upper, dropout)
         self.answer = zeroed(nn.ConvTranspose2d(upper, 1, 2, stride=2))
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -56,15 +61,16 @@ class Stage(nn.Module):
 class Block(nn.Module):
     """Two 3x3 convolutions with group normalisation around a shortcut."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(nn.Conv2d(n, outputs, 3, padding=1) for n in (inputs, outputs))
         self.norms = nn.ModuleList(nn.GroupNorm(8, outputs) for _ in range(2))
         self.shortcut = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         y = silu(self.norms[0](self.convolutions[0](x)))
-        return silu(self.norms[1](self.convolutions[1](y)) + self.shortcut(x))
+        return silu(self.norms[1](self.convolutions[1](self.dropout(y))) + self.shortcut(x))
 
 
 class AmongFields(nn.Module):

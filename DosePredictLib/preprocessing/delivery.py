@@ -6,7 +6,6 @@ A map of a beam is what it looks like from the source, one pixel a beamlet: rows
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -45,11 +44,6 @@ class Delivery:
     wanted: np.ndarray
     plans: np.ndarray
     seen: np.ndarray
-
-    @cached_property
-    def transposed(self) -> csr_array:
-        """(beamlets, points)."""
-        return self.matrix.T.tocsr()
 
     @property
     def point_cc(self) -> float:

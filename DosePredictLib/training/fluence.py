@@ -4,61 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import cast
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from ..core import TARGET_SLOTS, Recipe
-from ..inference.fluencewise import Product, Seen, delivered_volume, members_of, unrolled
+from ..inference.fluencewise import Seen, delivered_volume, members_of, unrolled
 from ..models.fluence_net import FluenceNet
 from ..preprocessing.delivery import SHELLS, Delivery, delivery_of
 from ..preprocessing.intensity import unit_to_dose
-from ..preprocessing.planning import SAMPLING, lattice
 from .augmentation import other_side
 from .dataset import Patient
 from .deformation import along_axis, within_slices
 from .settings import TrainingRecipe
 from .volumes import VolumeDose, criteria_distance, dvh_distance, tensor_of
 
-ZOOMED = 2  # copies of every patient
+ZOOMED = 4  # copies of every patient
 EARLIER_STAGE = 0.3  # weight of the dose that an earlier stage gives
 
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """Fields on a patient, and his dose (voxels,) where it is compared: at all voxels of targets and organs, every eighth other.
-
-    matrix: (voxels, beamlets); weight: (voxels,), how many a voxel stands for; structures: (voxels,) bool each.
-    So the criteria of a structure are those of all its voxels, as small organs have few.
-    """
+    """Fields on a patient, and his dose at their points: (points,) each. counts: where it is compared."""
 
     delivery: Delivery
-    matrix: csr_array
-    weight: Tensor
     dose: Tensor
-    structures: list[Tensor]
+    counts: Tensor
 
-    @cached_property
-    def transposed(self) -> csr_array:
-        return self.matrix.T.tocsr()
-
-    def delivered(self, fluence: Tensor) -> Tensor:
-        """(voxels,) of (beamlets,)."""
-        return cast(Tensor, Product.apply(fluence, self.matrix, self.transposed)).to(self.dose)
+    @property
+    def structures(self) -> list[Tensor]:
+        """(points,) bool of every target and organ, where dose is compared."""
+        inside = torch.from_numpy(self.delivery.regions[:, :-SHELLS] > 0)
+        return [one & self.counts for one in inside.unbind(dim=1)]
 
     def error(self, dose: Tensor) -> Tensor:
-        """Mean |difference| of (voxels,)."""
-        return (self.weight * (dose - self.dose).abs()).sum() / self.weight.sum()
+        """Mean |difference| of (points,)."""
+        return (dose - self.dose).abs()[self.counts].mean()
 
 
 class FluenceDose(VolumeDose):
     """``VolumeDose`` of a network that answers in fluence. Every stage's dose counts, the last one's most.
 
-    Fields on a patient are computed once and kept, some 25 MB each; so are those on his zoomed copies.
+    Fields on a patient are computed once and kept, some 7 MB each; so are those on his zoomed copies.
     """
 
     def __init__(self, plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device) -> None:
@@ -74,7 +63,7 @@ class FluenceDose(VolumeDose):
         return torch.stack(losses).mean()
 
     def _member_loss(self, stages: list[nn.Module], seen: Seen, planned: Planned) -> Tensor:
-        doses = [planned.delivered(fluence) for fluence in unrolled(stages, seen, half=True)]
+        doses = [seen.dose(fluence).cpu() for fluence in unrolled(stages, seen, half=True)]
         *earlier, error = [planned.error(dose) for dose in doses]
         last = doses[-1], planned.dose, planned.structures
         shape = self.plan.training.dvh_weight * dvh_distance(*last)
@@ -102,14 +91,10 @@ class FluenceDose(VolumeDose):
 
 def planned_on(patient: Patient, recipe: Recipe) -> Planned:
     """The patient's fields, without what only doses at all voxels need."""
-    channels = patient.channels.swapaxes(0, 1).astype(np.float32)
-    delivery = delivery_of(channels, recipe, patient.spacing_mm)
-    inside = channels[2 : 2 + len(TARGET_SLOTS) + len(recipe.structures)] > 0
-    voxels = np.flatnonzero(patient.counts & (inside.any(axis=0) | lattice(patient.counts.shape)))
-    structures = [torch.from_numpy(one.ravel()[voxels]) for one in inside]
-    weight = torch.where(torch.stack(structures).any(dim=0), 1.0, float(SAMPLING**3))
-    dose = unit_to_dose(patient.dose.ravel()[voxels].astype(np.float32), 1.0, recipe)
-    return Planned(replace(delivery, beams=[]), delivery.matrix_at(voxels), weight, torch.from_numpy(dose), structures)
+    delivery = delivery_of(patient.channels.swapaxes(0, 1).astype(np.float32), recipe, patient.spacing_mm)
+    at_points = patient.dose.ravel()[delivery.points].astype(np.float32)
+    dose, counts = unit_to_dose(at_points, 1.0, recipe), patient.counts.ravel()[delivery.points]
+    return Planned(replace(delivery, beams=[]), torch.from_numpy(dose), torch.from_numpy(counts))
 
 
 def zoomed(patient: Patient, copy: int, bound: float) -> Patient:

@@ -38,3 +38,12 @@ def test_every_field_is_told_of_every_other():
     stage, given = network().members[0][1], maps().requires_grad_()
     stage(given)[3].abs().sum().backward()
     assert given.grad.abs().sum(dim=(1, 2, 3)).gt(0).all()
+
+
+def test_dropout_is_for_training_alone():
+    torch.manual_seed(0)
+    stage = build("fluence_net", SIZE | {"dropout": 0.5}).members[0][0]
+    nn.init.normal_(stage.answer.weight)
+    assert not torch.equal(stage(maps()), stage(maps()))
+    stage.eval()
+    assert torch.equal(stage(maps()), stage(maps()))
