@@ -180,6 +180,7 @@ def _check_network(plan: TrainingRecipe, path: Path) -> None:
         raise InputError(f"{path.name}: the network cannot be built as [recipe.network] says: {error}.") from error
     if plan.learns_fluence:
         _check_fields(plan.recipe, path)
+        _check_views(plan, path)
     known = VARIANCE_EXPLODING if plan.measures else GAUSSIAN
     if unknown := set(plan.recipe.diffusion) - known:
         raise InputError(f"{path.name}: [recipe.diffusion] knows no {sorted(unknown)}, only {', '.join(sorted(known))}.")
@@ -194,6 +195,16 @@ def _check_fields(recipe: Recipe, path: Path) -> None:
         raise InputError(
             f"{path.name}: fluence_net needs {FIELDS} equally spaced fields, {START + 1} plans or more, all of them in"
             f" network.plans, and network.regions = {regions}."
+        )
+
+
+def _check_views(plan: TrainingRecipe, path: Path) -> None:
+    """What would change a patient so that other fields fit him, or what he sees beside fields, has no effect on fluence_net."""
+    asked = {**vars(plan.augmentation), "usual_targets": plan.training.usual_targets}
+    if vain := [name for name in ("turned", "turns_deg", "shift_hu", "blank_ct", "short_ct", "usual_targets") if asked[name]]:
+        raise InputError(
+            f"{path.name}: fluence_net learns from patients mirrored, upside down, zoomed or without an organ, and from their own"
+            f" doses; leave out or set to 0: {', '.join(vain)}."
         )
 
 

@@ -100,6 +100,16 @@ def test_other_fields_and_regions_than_the_network_has_are_refused(change):
         read_recipe(RECIPES / "fluence_net.toml", [change])
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["augmentation.turned=0.5", "augmentation.turns_deg=[40]", "augmentation.blank_ct=0.1", "training.usual_targets=0.5"],
+)
+def test_what_would_have_no_effect_is_refused(change):
+    name = change.split("=")[0].split(".")[1]
+    with pytest.raises(InputError, match=f"leave out or set to 0: {name}."):
+        read_recipe(RECIPES / "fluence_net.toml", [change])
+
+
 def test_criteria_count_for_what_the_recipe_says(patient):
     """Of the target D99%, D95% and D1%, of the left parotid the mean and the third highest dose."""
     planned = planned_on(patient, NETWORK)
