@@ -37,10 +37,9 @@ def influence(beams: list[Beam], points: np.ndarray) -> csr_array:
 
 
 def best_fluence(matrix: csr_array, beams: list[Beam], objective: Objective, iterations: int) -> np.ndarray:
-    """(beamlets,) float32, never negative."""
+    """(beamlets,) float32, never negative. beams: those of the matrix; only smoothness asks for them."""
     transposed = matrix.T.tocsr()
-    steps = objective.smoothness * _steps(beams)
-    smoothing = (steps.T @ steps).tocsr() if objective.smoothness else None
+    smoothing = _smoothing(beams, objective.smoothness) if objective.smoothness else None
 
     def slope(fluence: np.ndarray) -> np.ndarray:
         half = transposed @ objective.slope(matrix @ fluence)
@@ -66,6 +65,12 @@ def _largest_curvature(slope, count: int, objective: Objective) -> float:
         vector = slope(-vector) - flat
         size = float(np.linalg.norm(vector))
     return 1.1 * size
+
+
+def _smoothing(beams: list[Beam], weight: float) -> csr_array:
+    """(beamlets, beamlets): half the second derivative of the squares of ``weight`` times the steps of fluence."""
+    steps = weight * _steps(beams)
+    return (steps.T @ steps).tocsr()
 
 
 def _steps(beams: list[Beam]) -> csr_array:

@@ -40,6 +40,7 @@ class Settings:
     batch: slices of a step; patients: of a step, where the network is volumetric. Both are shared out among the processes.
     dvh_weight: of the distance between DVHs in the loss, beside 1 for the dose error (volumetric networks).
     criteria_weight: likewise of the error of the criteria of OpenKBP's DVH score.
+    fields_weight: likewise of the error of each field's dose, apart (fluence_net).
     elsewhere: weight of a voxel where no dose was computed, beside 1 where dose may be (volumetric networks).
     usual_targets: how far the doses to learn are drawn towards the usual DVH in each target; 0 for not (volumetric networks).
     teachers_share: of the dose to learn, what teachers answer where there are any; the rest is the planned dose.
@@ -62,6 +63,7 @@ class Settings:
     ema: float = 0.999
     dvh_weight: float = 0.0
     criteria_weight: float = 0.0
+    fields_weight: float = 0.0
     elsewhere: float = 0.05
     usual_targets: float = 0.0
     teachers_share: float = 0.5

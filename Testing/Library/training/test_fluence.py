@@ -11,7 +11,7 @@ import torch
 
 from DosePredictLib.core import InputError
 from DosePredictLib.models import build
-from DosePredictLib.preprocessing.delivery import delivery_of
+from DosePredictLib.preprocessing.delivery import Delivery, delivery_of
 from DosePredictLib.training.augmentation import Augmentation
 from DosePredictLib.training.dataset import Patient
 from DosePredictLib.training.fluence import FluenceDose, mirror_images, planned_on, zoomed
@@ -32,11 +32,14 @@ def patient() -> Patient:
     """He got the first plan; the network starts from the second, with fields from one side at half their fluence."""
     channels = channels_of()
     delivery = delivery_of(channels, NETWORK, SPACING)
-    fluence = delivery.plans[:, 0] * np.where(delivery.places < delivery.places.max() / 2, 1.3, 0.7)
-    dose = delivery.dose(fluence.astype(np.float32), 0.0)
+    dose = delivery.dose(given_fluence(delivery), 0.0)
     return Patient(
         "p", channels.swapaxes(0, 1).astype(np.float16), (dose - 1).astype(np.float16), channels[0] > -0.99, spacing_mm=SPACING
     )
+
+
+def given_fluence(delivery: Delivery) -> np.ndarray:
+    return (delivery.plans[:, 0] * np.where(delivery.places < delivery.places.max() / 2, 1.3, 0.7)).astype(np.float32)
 
 
 def plan_of(augmentation: Augmentation = STILL, steps: int = 1) -> TrainingRecipe:
@@ -59,6 +62,29 @@ def test_the_loss_is_the_error_of_every_stage(patient):
     error = planned.error(torch.from_numpy(planned.delivery.matrix @ planned.delivery.plans[:, 1]))
     loss = float(FluenceDose(plan_of(), [patient], CPU).loss(build("fluence_net", SIZE), 0).detach())
     assert loss == pytest.approx(1.3 * float(error), rel=1e-3)
+
+
+def test_fields_are_told_apart_by_the_dose_of_all(patient):
+    """The fitted fluence gives every field about the dose that it had in the plan, not only all of them their sum."""
+    planned = planned_on(patient, NETWORK)
+    real = torch.from_numpy(given_fluence(planned.delivery))
+    others = torch.from_numpy(planned.delivery.plans[:, 0])
+    assert float(planned.error(torch.from_numpy(planned.delivery.matrix @ planned.fluence.numpy()))) < 0.01
+    assert float(planned.field_error(real)) < 0.25 * float(planned.field_error(others))
+
+
+def test_the_error_of_fields_is_the_sum_of_what_each_gives_too_much(patient):
+    planned = planned_on(patient, NETWORK)
+    of_one = planned.delivery.places < planned.delivery.shape[1] * planned.delivery.shape[2]
+    more = planned.fluence + torch.from_numpy(np.where(of_one, 0.1, 0).astype(np.float32))
+    expected = (planned.delivery.matrix @ np.where(of_one, 0.1, 0))[planned.counts].mean()
+    assert float(planned.field_error(more)) == pytest.approx(expected, rel=1e-3)
+    fields = replace(plan_of(), training=replace(plan_of().training, fields_weight=2.0))
+    start = torch.from_numpy(planned.delivery.plans[:, 1])
+    with_them, without = (
+        float(FluenceDose(plan, [patient], CPU).loss(build("fluence_net", SIZE), 0).detach()) for plan in (fields, plan_of())
+    )
+    assert with_them - without == pytest.approx(2 * 1.3 * float(planned.field_error(start)), rel=1e-3)
 
 
 def test_a_plan_is_learned_by_heart(patient, tmp_path):
