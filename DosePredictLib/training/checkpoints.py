@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ class State:
     @classmethod
     def start(cls, network: nn.Module, *, learning_rate: float, weight_decay: float, ema: float) -> State:
         average = AveragedModel(network, multi_avg_fn=moving_average(ema))
-        optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+        optimizer = torch.optim.AdamW(_groups(network, weight_decay), lr=learning_rate, fused=True)
         return cls(network, average, optimizer)
 
     def save(self, path: Path) -> None:
@@ -46,6 +47,12 @@ class State:
         except (RuntimeError, ValueError, KeyError) as error:
             raise ModelError(f"{path.name} does not fit this recipe: it was made with another architecture.") from error
         self.step, self.seconds = stored["step"], stored["seconds"]
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Biases, and scales of normalisations, do not decay."""
+    weights, others = ([p for p in network.parameters() if (p.ndim > 1) == many] for many in (True, False))
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def moving_average(decay: float) -> Callable[..., None]:

@@ -11,6 +11,7 @@ import torch
 
 from DosePredictLib.core import InputError, ModelError, Recipe
 from DosePredictLib.training.augmentation import Augmentation
+from DosePredictLib.training.checkpoints import State
 from DosePredictLib.training.dataset import Patient, recipe_key
 from DosePredictLib.training.loop import Trainer, learning_rate, train
 from DosePredictLib.training.settings import Settings, TrainingRecipe, read_recipe
@@ -204,3 +205,14 @@ def test_the_shipped_recipes_can_be_read_and_fit_their_networks(repository):
         wanted = len(network["given"]) if "given" in network else network.get("channels", network.get("distance_maps", 0) + 1)
         assert wanted == len(plan.recipe.channels)
         build(plan.recipe.model, plan.recipe.network)
+
+
+def test_weights_decay_and_biases_do_not():
+    layer = torch.nn.Linear(3, 2)
+    before = {name: value.detach().clone() for name, value in layer.named_parameters()}
+    state = State.start(layer, learning_rate=0.1, weight_decay=0.5, ema=0.9)
+    for value in layer.parameters():
+        value.grad = torch.zeros_like(value)
+    state.optimizer.step()
+    torch.testing.assert_close(layer.weight, before["weight"] * 0.95)
+    torch.testing.assert_close(layer.bias, before["bias"])
