@@ -50,7 +50,7 @@ def in_threads(
     work()
     for working in tuple(begun):
         working.acquire()
-    return [_only(*pair) for pair in zip(results, errors, strict=True)]
+    return [_only(result, error) for result, error in zip(results, errors, strict=True)]
 
 
 def _only(result: list[Result], error: BaseException) -> Result:

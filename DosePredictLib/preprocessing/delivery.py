@@ -50,10 +50,6 @@ class Delivery:
         """Volume that a sampled point stands for."""
         return float(np.prod(self.grid.spacing)) * SAMPLING**3 / 1000
 
-    def matrix_at(self, voxels: np.ndarray) -> csr_array:
-        """(voxels, beamlets), at voxels of ``grid`` by flat index."""
-        return influence(self.beams, voxel_points(self.grid, voxels))[:, np.flatnonzero(opened(self.beams))].tocsr()
-
     def dose(self, fluence: np.ndarray, beyond_mm: float) -> np.ndarray:
         """(k, j, i) of fluence (beamlets,), where the CT shows something or ends at most ``beyond_mm`` away; 0 elsewhere."""
         are_open = opened(self.beams)
