@@ -79,7 +79,8 @@ class Seen:
     def given(self) -> Tensor:
         """(fields, regions + plans + 2, rows, columns): what does not change with the fluence."""
         plans, everything = FLUENCE * self.plans, torch.ones_like(self.wanted[:, None])
-        return self.maps(torch.cat([self.met(self.regions), plans, torch.ones_like(plans[:, :1]), self.met(everything)], dim=1))
+        are_open = torch.full_like(plans[:, :1], -1.0 if self.mirror else 1.0)  # tells mirror images, whose doses differ, apart
+        return self.maps(torch.cat([self.met(self.regions), plans, are_open, self.met(everything)], dim=1))
 
     def dose(self, fluence: Tensor) -> Tensor:
         """(points,) of (beamlets,)."""

@@ -20,10 +20,11 @@ class Augmentation:
     """flip: probability of a left-right mirror. rotation: degrees, zoom: factor, shift_hu: HU; each the bound of a uniform draw.
 
     Zoom stands for another voxel size, so distances stay as they are. drop: probability of losing each organ.
-    turned: probability that a volume is rotated, zoomed and bent. bend: voxels of a smooth displacement within its slices.
+    turned: probability that a volume is rotated, zoomed and bent. bend: voxels of a smooth displacement within its slices; for
+    fluence_net, of whole slices.
     turns_deg: of copies among which a volumetric network draws, beside the patient as he is:
     multiples of the angle between equally spaced fields, under which other doses of these fields are as likely (C3D).
-    copies: how often one of them is drawn; for fluence_net, a zoomed one.
+    copies: how often one of them is drawn; for fluence_net, one of another shape (``deformation.reshaped``).
     blank_ct: probability that the CT shows water wherever it shows anything.
     short_ct: probability that the CT, and the plans with it, end before the patient does, as for some of OpenKBP's.
     upside_down: probability of a mirror from head to foot, which coplanar fields allow.

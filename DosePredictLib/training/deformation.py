@@ -14,6 +14,7 @@ from .augmentation import EMPTY, Augmentation
 
 SHORT = 4  # voxels at most that a CT ends before the patient does
 KNOTS = 4  # of a random displacement along a row and along a column: as long as half a neck is wide
+ALONG_KNOTS = 5  # of a random curve along the patient: some 50 mm apart
 
 
 def deformed(volume: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
@@ -55,15 +56,46 @@ def displacements(shape: Sequence[int], voxels: float, rng: np.random.Generator)
 
 
 def along_axis(volume: Tensor, zoom: float) -> Tensor:
-    """(channels + dose + counts, k, j, i) zoomed about its middle slice, linear; beyond the last slice nothing counts."""
+    """(channels + dose + counts, k, j, i) zoomed about its middle slice."""
+    middle = (volume.shape[1] - 1) / 2
+    return slices_at(volume, middle + (torch.arange(volume.shape[1]) - middle) / zoom)
+
+
+def slices_at(volume: Tensor, position: Tensor) -> Tensor:
+    """(channels + dose + counts, k, j, i) at each ``position`` (k,) along k, linear; beyond the last slice nothing counts."""
     last = volume.shape[1] - 1
-    position = last / 2 + (torch.arange(last + 1) - last / 2) / zoom
     nearest = position.clamp(0, last)
     below = nearest.floor().long().clamp(max=max(0, last - 1))
     weight = (nearest - below)[:, None, None]
     sampled = volume[:, below].lerp(volume[:, (below + 1).clamp(max=last)], weight)
     sampled[-1] = (sampled[-1] > 0.5) & (position == nearest)[:, None, None]
     return sampled
+
+
+def reshaped(volume: Tensor, zoom: float, bend: float, rng: np.random.Generator) -> Tensor:
+    """(channels + dose + counts, k, j, i) whose slices are zoomed, moved and set apart otherwise, smoothly along the patient.
+
+    Rays of coplanar fields stay within slices, but for their divergence, and keep their angles: so the same fields give such a
+    dose, by another fluence. zoom: bound of the factors over the whole patient. bend: voxels that slices move at most.
+    """
+    slices, (rows, columns), bound = volume.shape[1], volume.shape[-2:], float(np.log(zoom))
+    across, along = rng.uniform(-bound, bound, 2)
+    position = torch.exp(-along - curve(slices, bound, rng)).cumsum(0)
+    volume = slices_at(volume, position - position[slices // 2] + slices // 2)
+    theta = torch.zeros(slices, 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = torch.exp(-across - curve(slices, bound / 2, rng))
+    theta[:, 0, 2], theta[:, 1, 2] = (2 * curve(slices, bend, rng) / size for size in (columns, rows))
+    grid = F.affine_grid(theta, [slices, 1, rows, columns], align_corners=False)
+    images, counts = volume.swapaxes(0, 1).split([len(volume) - 1, 1], dim=1)
+    images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    counts = F.grid_sample(counts, grid, padding_mode="zeros", align_corners=False)
+    return torch.cat([images, (counts > 0.5).float()], dim=1).swapaxes(0, 1)
+
+
+def curve(length: int, bound: float, rng: np.random.Generator) -> Tensor:
+    """(length,) smooth and random; ``bound`` bounds it at its knots."""
+    knots = torch.from_numpy(rng.uniform(-bound, bound, (1, 1, ALONG_KNOTS, 1)).astype(np.float32))
+    return F.interpolate(knots, [length, 1], mode="bicubic", align_corners=True).flatten()
 
 
 def shortened(volume: Tensor, recipe: Recipe, rng: np.random.Generator) -> None:

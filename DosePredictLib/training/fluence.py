@@ -16,15 +16,15 @@ from ..models.fluence_net import FluenceNet
 from ..preprocessing.delivery import SHELLS, Delivery, delivery_of
 from ..preprocessing.fluence import Objective, best_fluence
 from ..preprocessing.intensity import unit_to_dose
-from .augmentation import other_side
+from .augmentation import Augmentation, other_side
 from .dataset import Patient
-from .deformation import along_axis, within_slices
+from .deformation import reshaped
 from .settings import TrainingRecipe
 from .volumes import VolumeDose, criteria_distance, dvh_distance, tensor_of
 
-ZOOMED = 4  # copies of every patient
+COPIES = 9  # of every patient, of other shapes
 EARLIER_STAGE = 0.3  # weight of what an earlier stage comes to
-FITTING = 100  # iterations: leaves 0.4 Gy of OpenKBP's doses, 0.8 of zoomed copies', and the fluence smooth
+FITTING = 100  # iterations: leaves 0.4 Gy of OpenKBP's doses, 0.9 of copies', and the fluence smooth
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class FluenceDose(VolumeDose):
     A dose is the sum of nine fields, each of which is seen alone somewhere beside the targets: so fluence fitted to it tells what
     every field gave, and to compare that teaches more than to compare the sum.
 
-    Fields on a patient are computed once and kept, some 5 MB each; so are those on his zoomed copies.
+    Fields on a patient are computed once and kept, some 5 MB each; so are those on his copies.
     """
 
     def __init__(self, plan: TrainingRecipe, patients: Sequence[Patient], device: torch.device) -> None:
@@ -72,7 +72,7 @@ class FluenceDose(VolumeDose):
 
     def _loss_of(self, network: nn.Module, number: int) -> Tensor:
         patient, rng = self._drawn(number)
-        copy = int(rng.integers(1, ZOOMED + 1)) if rng.random() < self.augmentation.copies else 0
+        copy = int(rng.integers(1, COPIES + 1)) if rng.random() < self.augmentation.copies else 0
         planned = self._planned(patient, copy)
         seen = self._changed_view(planned.delivery, rng)
         losses = [self._member_loss(stages, seen, planned) for stages in members_of(cast(FluenceNet, network))]
@@ -93,7 +93,7 @@ class FluenceDose(VolumeDose):
 
     def _planned(self, patient: Patient, copy: int) -> Planned:
         if (patient.id, copy) not in self.kept:
-            self.kept[patient.id, copy] = planned_on(zoomed(patient, copy, self.augmentation.zoom), self.plan.recipe)
+            self.kept[patient.id, copy] = planned_on(copy_of(patient, copy, self.plan.augmentation), self.plan.recipe)
         return self.kept[patient.id, copy]
 
     def _changed_view(self, delivery: Delivery, rng: np.random.Generator) -> Seen:
@@ -119,16 +119,15 @@ def planned_on(patient: Patient, recipe: Recipe) -> Planned:
     return Planned(replace(delivery, beams=[]), *map(torch.from_numpy, (dose, counts, fluence)))
 
 
-def zoomed(patient: Patient, copy: int, bound: float) -> Patient:
-    """The patient's copy of that number, larger or smaller, within slices and along him; 0 is the patient himself.
+def copy_of(patient: Patient, number: int, settings: Augmentation) -> Patient:
+    """The patient's copy of that number, of another shape that the same fields fit; 0 is the patient himself.
 
-    Nothing else keeps a dose deliverable by the same fields: not turned by other angles, nor bent, as rays are straight.
+    A patient turned by other angles, or bent within his slices, would need other fields, as rays are straight.
     """
-    if not copy:
+    if not number:
         return patient
-    rng = np.random.default_rng([copy, *patient.id.encode()])
-    across, along = np.exp(rng.uniform(-1, 1, 2) * np.log(bound))
-    volume = along_axis(within_slices(tensor_of(patient), 0.0, np.array([across, across])), along).numpy()
+    rng = np.random.default_rng([number, *patient.id.encode()])
+    volume = reshaped(tensor_of(patient), settings.zoom, settings.bend, rng).numpy()
     channels = np.ascontiguousarray(volume[:-2].swapaxes(0, 1), dtype=np.float16)
     return replace(patient, channels=channels, dose=volume[-2].astype(np.float16), counts=volume[-1] > 0.5)
 

@@ -205,8 +205,8 @@ def _check_views(plan: TrainingRecipe, path: Path) -> None:
     asked = {**vars(plan.augmentation), "usual_targets": plan.training.usual_targets}
     if vain := [name for name in ("turned", "turns_deg", "shift_hu", "blank_ct", "short_ct", "usual_targets") if asked[name]]:
         raise InputError(
-            f"{path.name}: fluence_net learns from patients mirrored, upside down, zoomed or without an organ, and from their own"
-            f" doses; leave out or set to 0: {', '.join(vain)}."
+            f"{path.name}: fluence_net learns from patients mirrored, upside down, of other shapes or without an organ, and from"
+            f" their own doses; leave out or set to 0: {', '.join(vain)}."
         )
 
 

@@ -56,6 +56,13 @@ def test_in_the_mirror_the_field_at_40_degrees_is_the_one_at_320(delivery):
     torch.testing.assert_close(mirrored[0], plain[0].flip(2))
 
 
+def test_the_network_is_told_that_it_looks_into_a_mirror(delivery):
+    """By the sign of where fields are open, so that it can learn that left and right are not treated alike."""
+    number = delivery.regions.shape[1] + delivery.plans.shape[1]
+    plain, mirrored = (Seen(delivery, mirror=mirror).given[:, number] for mirror in ((), MIRROR))
+    assert set(plain.unique().tolist()) == {0.0, 1.0} and set(mirrored.unique().tolist()) == {-1.0, 0.0}
+
+
 def test_in_the_mirror_the_left_parotid_is_the_right_one(delivery):
     plain, mirrored = Seen(delivery).regions, Seen(delivery, mirror=MIRROR).regions
     assert torch.equal(mirrored[:, 4], plain[:, 3]) and plain[:, 3].any() and not mirrored[:, 3].any()

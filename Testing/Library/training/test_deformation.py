@@ -7,7 +7,7 @@ import torch
 
 from DosePredictLib.core import Recipe
 from DosePredictLib.training.augmentation import Augmentation
-from DosePredictLib.training.deformation import along_axis, deformed, displacements, shortened, within_slices
+from DosePredictLib.training.deformation import along_axis, deformed, displacements, reshaped, shortened, within_slices
 
 BENT = Augmentation(rotation=15, zoom=1.2, bend=2)
 
@@ -47,6 +47,30 @@ def test_bending_moves_by_the_voxels_it_says():
     torch.testing.assert_close(bent[inside], expected[inside], atol=1e-4, rtol=0)
     assert 0.5 < (moves[..., 0].abs() * 15).max() < 4
     assert displacements((20, 30), 0.0, np.random.default_rng(0)) is None
+
+
+def test_reshaping_keeps_straight_lines_of_every_slice_and_their_angles():
+    """What rises evenly along i, or along j, does so afterwards, at one rate for both; slices have other rates, and move."""
+    rates, moves = [], []
+    for axis in (2, 1):
+        changed = reshaped(ramp(axis), 1.1, 1.5, np.random.default_rng(4))[0, :, 4:-4, 4:-4]
+        steps = changed.diff(dim=axis)
+        torch.testing.assert_close(steps, steps[:, :1, :1].expand_as(steps), atol=1e-4, rtol=0)
+        torch.testing.assert_close(changed.diff(dim=3 - axis), torch.zeros_like(changed.diff(dim=3 - axis)), atol=1e-4, rtol=0)
+        rates.append(steps[:, 0, 0])
+        moves.append(changed.mean(dim=(1, 2)))
+    torch.testing.assert_close(rates[0], rates[1], atol=1e-4, rtol=0)
+    assert len(set(rates[0].tolist())) == 8 and (rates[0].log().abs() < 1.6 * np.log(1.1)).all()
+    assert all(0.2 < float(one.abs().max()) < 3 for one in moves)
+
+
+def test_reshaping_sets_slices_apart_otherwise_and_none_where_bounds_are_none():
+    still = reshaped(ramp(0), 1.0, 0.0, np.random.default_rng(4))
+    torch.testing.assert_close(still, ramp(0), atol=1e-5, rtol=0)
+    changed = reshaped(ramp(0, (40, 20, 30)), 1.2, 0.0, np.random.default_rng(4))
+    heights = changed[0, :, 10, 15]
+    steps = heights[changed[1, :, 10, 15] > 0].diff()
+    assert (steps >= 0).all() and 0.6 < float(steps.median()) < 1.6 and float(steps.max() - steps.min()) > 0.05
 
 
 def test_all_channels_change_alike_and_one_slice_survives():

@@ -14,9 +14,11 @@ from DosePredictLib.models import build
 from DosePredictLib.preprocessing.delivery import Delivery, delivery_of
 from DosePredictLib.training.augmentation import Augmentation
 from DosePredictLib.training.dataset import Patient
-from DosePredictLib.training.fluence import FluenceDose, mirror_images, planned_on, zoomed
+from DosePredictLib.training.deformation import within_slices
+from DosePredictLib.training.fluence import FluenceDose, copy_of, mirror_images, planned_on
 from DosePredictLib.training.loop import train
 from DosePredictLib.training.settings import Settings, TrainingRecipe, read_recipe
+from DosePredictLib.training.volumes import tensor_of
 
 from ..preprocessing.test_delivery import RECIPE, SPACING, channels_of
 
@@ -95,12 +97,27 @@ def test_a_plan_is_learned_by_heart(patient, tmp_path):
     assert error < 0.4 * was
 
 
-def test_a_zoomed_copy_is_another_size_and_the_same_every_time(patient):
-    copy, again, other = zoomed(patient, 1, 1.2), zoomed(patient, 1, 1.2), zoomed(patient, 2, 1.2)
+RESHAPED = replace(STILL, zoom=1.2, bend=2.0)
+
+
+def test_a_copy_is_of_another_shape_and_the_same_every_time(patient):
+    copy, again, other = (copy_of(patient, number, RESHAPED) for number in (1, 1, 2))
     volume = [int((one.channels[:, 2] > 0).sum()) for one in (patient, copy, other)]
     np.testing.assert_array_equal(copy.channels, again.channels)
-    assert len(set(volume)) == 3 and all(1 / 1.8 < one / volume[0] < 1.8 for one in volume)
-    assert zoomed(patient, 0, 1.2) is patient
+    assert len(set(volume)) == 3 and all(1 / 2.2 < one / volume[0] < 2.2 for one in volume)
+    assert copy_of(patient, 0, RESHAPED) is patient
+
+
+def test_the_same_fields_fit_a_copy_and_do_not_fit_a_patient_turned_by_another_angle(patient):
+    volume = within_slices(tensor_of(patient), np.radians(20.0), np.ones(2)).numpy()
+    channels = volume[:-2].swapaxes(0, 1).astype(np.float16)
+    turned = replace(patient, channels=channels, dose=volume[-2].astype(np.float16), counts=volume[-1] > 0.5)
+    copies = [copy_of(patient, number, RESHAPED) for number in range(1, 5)]
+    left, of_turned = (
+        [float(one.error(torch.from_numpy(one.delivery.matrix @ one.fluence.numpy()))) for one in found]
+        for found in ([planned_on(copy, NETWORK) for copy in copies], [planned_on(turned, NETWORK)])
+    )
+    assert max(left) < 0.5 * of_turned[0]
 
 
 def test_views_differ_from_step_to_step_and_a_lost_organ_is_lost(patient):
