@@ -9,6 +9,7 @@ answers become a dose, and what it is shown of that dose in the next stage, is i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -22,19 +23,25 @@ FIELDS = 9  # equally spaced, so that each has the same neighbours
 class FluenceNet(nn.Module):
     """A ``Stage`` for every time that fluence is changed, of each member: networks trained apart, whose fluences are averaged.
 
-    regions: how many there are of whose dose it is told; plans: whose fluence it sees. widths: of every stage, at half and at a
-    quarter of the resolution of the maps. dropout: of what the first convolution of every block says, in training.
+    regions: how many there are of whose dose it is told; plans: whose fluence it sees. widths: of each member's stages, at half
+    and a quarter of the resolution of the maps; one pair where all ``members`` are alike. dropout: of what the first convolution
+    of every block says, in training.
     """
 
     def __init__(
-        self, regions: int, plans: int, widths: Sequence[int], stages: int, members: int = 1, dropout: float = 0.0
+        self,
+        regions: int,
+        plans: int,
+        widths: Sequence[int] | Sequence[Sequence[int]],
+        stages: int,
+        members: int = 1,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         given = regions + plans + 2  # what each beamlet meets, plans, where the field is open, dose to all that the CT shows
         dose = regions + 3  # that of the regions, too little and too much in the targets, fluence so far
-        self.members = nn.ModuleList(
-            nn.ModuleList(Stage(given + dose, widths, dropout) for _ in range(stages)) for _ in range(members)
-        )
+        of_each = [one for one in widths if isinstance(one, Sequence)] or [cast(Sequence[int], widths)] * members
+        self.members = nn.ModuleList(nn.ModuleList(Stage(given + dose, one, dropout) for _ in range(stages)) for one in of_each)
 
 
 class Stage(nn.Module):

@@ -47,3 +47,10 @@ def test_dropout_is_for_training_alone():
     assert not torch.equal(stage(maps()), stage(maps()))
     stage.eval()
     assert torch.equal(stage(maps()), stage(maps()))
+
+
+def test_members_may_differ_in_width():
+    made = build("fluence_net", SIZE | {"widths": [[16, 32], [8, 16], [8, 16]]})
+    assert [stages[0].shrink.weight.shape[:2] for stages in made.members] == [(32, 16), (16, 8), (16, 8)]
+    alike = build("fluence_net", SIZE | {"widths": [8, 16], "members": 2})
+    assert [stages[1].shrink.weight.shape[:2] for stages in alike.members] == [(16, 8), (16, 8)]
