@@ -24,7 +24,7 @@ SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.
 
 @dataclass(frozen=True, eq=False)
 class UsualTargets:
-    """dvh: doses of each target slot at ``SHARES``, as shares of its own prescription; slots that nobody had are absent.
+    """dvh: usual doses of each target slot at ``SHARES``, as shares of its own prescription; slots that nobody had are absent.
 
     share: how far a dose is drawn to them. trend: how they depend on the patient; None where they are the same for all.
     """
@@ -77,7 +77,7 @@ class UsualTargets:
 
 
 def usual_targets(patients: Iterable[tuple[Tensor, Tensor]], recipe: Recipe, share: float) -> UsualTargets:
-    """Median and trend of patients, each condition (channels, k, j, i) and dose (k, j, i) in the recipe's unit."""
+    """What is usual among patients, and its trend: each condition (channels, k, j, i) and dose (k, j, i) in the recipe's unit."""
     features: list[np.ndarray] = []
     curves: dict[str, list[np.ndarray | None]] = {slot: [] for slot in TARGET_SLOTS}
     for condition, dose in patients:
@@ -86,8 +86,11 @@ def usual_targets(patients: Iterable[tuple[Tensor, Tensor]], recipe: Recipe, sha
             inside, own = target_in(condition, slot, recipe)
             found.append(np.quantile(unit_to_dose(dose[inside].numpy(), 1.0, recipe) / own, SHARES) if own else None)
     dvh = {slot: median for slot, found in curves.items() if (median := usual_dvh(found)) is not None}
+    if not recipe.planned:
+        return UsualTargets(dvh, share)
     changes = {slot: [None if one is None else one - usual for one in curves[slot]] for slot, usual in dvh.items()}
-    return UsualTargets(dvh, share, trend_of(features, changes) if recipe.planned else None)
+    trend, usual = trend_of(features, changes)
+    return UsualTargets({slot: np.maximum.accumulate(one + usual[slot]) for slot, one in dvh.items()}, share, trend)
 
 
 def usual_dvh(curves: Sequence[np.ndarray | None]) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from .checkpoints import State
 from .dataset import has_ct, read_case
 from .pairs import measurement_facts
 from .settings import TrainingRecipe
+
+NUMBERS = re.compile(r"\[[-+\d.eE,\s]*\]")
 
 
 def write_model(
@@ -48,7 +51,12 @@ def write_model(
         **(measurement_facts(folders, plan.measurement) if plan.measures else {"domain": domain_of(folders, plan.recipe)}),
         "recipe": plan.recipe.to_dict(),
     }
-    (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(text_of(card), encoding="utf-8")
+
+
+def text_of(card: Mapping[str, Any]) -> str:
+    """JSON to be read by people: a line for every entry, and one for every list of numbers."""
+    return NUMBERS.sub(lambda found: " ".join(found.group().split()), json.dumps(card, indent=1, ensure_ascii=False)) + "\n"
 
 
 def pinned_companions(wanted: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
