@@ -65,11 +65,11 @@ class UsualTargets:
         for slot in self.dvh:
             inside, own = target_in(condition, slot, recipe)
             if own:
-                usual = self._expected(slot, features) * own
+                usual = self.expected(slot, features) * own
                 dose = drawn_to_usual(dose, inside, dose_to_unit(usual, 1.0, recipe), self.share)
         return dose
 
-    def _expected(self, slot: str, features: np.ndarray | None) -> np.ndarray:
+    def expected(self, slot: str, features: np.ndarray | None) -> np.ndarray:
         """(shares,) of the own prescription, coldest first."""
         if self.trend is None or features is None:
             return self.dvh[slot]

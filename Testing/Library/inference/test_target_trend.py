@@ -98,7 +98,7 @@ def test_a_patient_unlike_all_others_gets_what_is_usual():
 def test_a_dvh_stays_one():
     weights = {"PTV_High": -np.arange(float(len(SHARES)))[None]}
     usual = UsualTargets({"PTV_High": np.ones(len(SHARES))}, 1.0, Trend(np.zeros(1), np.ones(1), np.ones((1, 1)), weights))
-    expected = usual._expected("PTV_High", np.array([1.0]))
+    expected = usual.expected("PTV_High", np.array([1.0]))
     assert (expected >= 0).all() and (np.diff(expected) >= 0).all()
 
 
