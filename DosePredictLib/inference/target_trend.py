@@ -42,11 +42,11 @@ class Trend:
 
     def is_sound(self, dvh: Mapping[str, np.ndarray]) -> bool:
         """Whether it belongs to DVHs of these slots and lengths."""
-        rows = len(self.patients)
-        fits = all(slot in dvh and one.shape == (rows, len(dvh[slot])) for slot, one in self.weights.items())
+        if self.patients.ndim != 2 or {self.mean.shape, self.deviation.shape} != {self.patients.shape[1:]}:
+            return False
+        fits = all(slot in dvh and one.shape == (len(self.patients), len(dvh[slot])) for slot, one in self.weights.items())
         finite = all(np.isfinite(one).all() for one in (self.mean, self.deviation, self.patients, *self.weights.values()))
-        same = self.patients.shape == (rows, len(self.mean)) and self.deviation.shape == self.mean.shape
-        return fits and finite and same and bool((self.deviation > 0).all())
+        return fits and finite and bool((self.deviation > 0).all())
 
     @property
     def in_card(self) -> dict[str, Any]:
