@@ -100,18 +100,18 @@ def _levels(plan: Tensor, inside: Tensor, own: float) -> list[float]:
 
 
 def trend_of(
-    features: Sequence[np.ndarray], changes: Mapping[str, Sequence[np.ndarray | None]]
+    features: Sequence[np.ndarray], curves: Mapping[str, Sequence[np.ndarray | None]]
 ) -> tuple[Trend, dict[str, np.ndarray]]:
-    """The trend, and what (shares,) in each slot it is added to.
+    """The trend, and the usual DVH (shares,) in each slot, to which it is added.
 
-    features: of each patient. changes: of each slot, how each patient's DVH (shares,) differs from the median; None without.
+    features: of each patient. curves: of each slot, each patient's DVH (shares,); None without.
     """
     table = np.array(features)
     mean, deviation = table.mean(axis=0), table.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
     patients = standardised(table, mean, deviation)
     kernel, weights, usual = likeness(patients, patients), {}, {}
-    for slot, found in changes.items():
+    for slot, found in curves.items():
         having = [number for number, one in enumerate(found) if one is not None]
         values = np.array([found[number] for number in having])
         fits = [robust_fit(kernel[np.ix_(having, having)], one) for one in values.T]

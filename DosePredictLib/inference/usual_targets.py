@@ -88,9 +88,8 @@ def usual_targets(patients: Iterable[tuple[Tensor, Tensor]], recipe: Recipe, sha
     dvh = {slot: median for slot, found in curves.items() if (median := usual_dvh(found)) is not None}
     if not recipe.planned:
         return UsualTargets(dvh, share)
-    changes = {slot: [None if one is None else one - usual for one in curves[slot]] for slot, usual in dvh.items()}
-    trend, usual = trend_of(features, changes)
-    return UsualTargets({slot: np.maximum.accumulate(one + usual[slot]) for slot, one in dvh.items()}, share, trend)
+    trend, usual = trend_of(features, {slot: curves[slot] for slot in dvh})
+    return UsualTargets({slot: np.maximum.accumulate(one) for slot, one in usual.items()}, share, trend)
 
 
 def usual_dvh(curves: Sequence[np.ndarray | None]) -> np.ndarray | None:

@@ -40,10 +40,15 @@ def within_slices(volume: Tensor, angle: float, zooms: np.ndarray, bend: Tensor 
     grid = F.affine_grid(torch.from_numpy(theta).to(volume)[None], [1, 1, rows, columns], align_corners=False)
     if bend is not None:
         grid = grid + bend.to(grid)
-    flat = volume.flatten(0, 1)[None]
-    images = F.grid_sample(flat[:, : -volume.shape[1]], grid, padding_mode="border", align_corners=False)
-    counts = F.grid_sample(flat[:, -volume.shape[1] :], grid, padding_mode="zeros", align_corners=False)
-    return torch.cat([images, (counts > 0.5).float()], dim=1)[0].reshape(volume.shape)
+    return sampled(volume.flatten(0, 1)[None], volume.shape[1], grid)[0].reshape(volume.shape)
+
+
+def sampled(images: Tensor, counts: int, grid: Tensor) -> Tensor:
+    """(n, channels, j, i) at ``grid`` (n, j, i, 2), bilinear; the last ``counts`` channels say where the others count."""
+    shown, counted = images.split([images.shape[1] - counts, counts], dim=1)
+    shown = F.grid_sample(shown, grid, padding_mode="border", align_corners=False)
+    counted = F.grid_sample(counted, grid, padding_mode="zeros", align_corners=False)
+    return torch.cat([shown, (counted > 0.5).float()], dim=1)
 
 
 def displacements(shape: Sequence[int], voxels: float, rng: np.random.Generator) -> Tensor | None:
@@ -86,10 +91,7 @@ def reshaped(volume: Tensor, zoom: float, bend: float, rng: np.random.Generator)
     theta[:, 0, 0] = theta[:, 1, 1] = torch.exp(-across - curve(slices, bound / 2, rng))
     theta[:, 0, 2], theta[:, 1, 2] = (2 * curve(slices, bend, rng) / size for size in (columns, rows))
     grid = F.affine_grid(theta, [slices, 1, rows, columns], align_corners=False)
-    images, counts = volume.swapaxes(0, 1).split([len(volume) - 1, 1], dim=1)
-    images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    counts = F.grid_sample(counts, grid, padding_mode="zeros", align_corners=False)
-    return torch.cat([images, (counts > 0.5).float()], dim=1).swapaxes(0, 1)
+    return sampled(volume.swapaxes(0, 1), 1, grid).swapaxes(0, 1)
 
 
 def curve(length: int, bound: float, rng: np.random.Generator) -> Tensor:

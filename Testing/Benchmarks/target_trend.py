@@ -35,19 +35,23 @@ Pair = tuple[Tensor, Tensor]  # channels, dose
 def errors(known: Sequence[Pair], others: Sequence[Pair], recipe: Recipe) -> np.ndarray:
     """(others, slots, criteria, 2) Gy: error by what is usual among the known, and by its trend; NaN without the target."""
     learned = usual_targets(known, recipe, 1.0)
-    found = [[of_target(learned, slot, one, recipe) for slot in TARGET_SLOTS] for one in others]
+    found = [of_targets(learned, *one, recipe) for one in others]
     return np.abs(np.array(found)) * HIGHEST_GY
 
 
-def of_target(learned: UsualTargets, slot: str, one: Pair, recipe: Recipe) -> np.ndarray:
-    """(criteria, 2), as shares of the highest prescription."""
-    condition, dose = one
-    inside, own = target_in(condition, slot, recipe)
-    if not own:
-        return np.full((len(CRITERIA), 2), np.nan)
-    planned = np.quantile(unit_to_dose(dose[inside].numpy(), 1.0, recipe), list(CRITERIA.values()))
-    curves = learned.dvh[slot], learned.expected(slot, features_of(condition, recipe))
-    return np.stack([own * np.interp(list(CRITERIA.values()), SHARES, curve) - planned for curve in curves], axis=1)
+def of_targets(learned: UsualTargets, condition: Tensor, dose: Tensor, recipe: Recipe) -> list[np.ndarray]:
+    """(criteria, 2) of each slot, as shares of the highest prescription."""
+    features, volumes = features_of(condition, recipe), list(CRITERIA.values())
+    found = []
+    for slot in TARGET_SLOTS:
+        inside, own = target_in(condition, slot, recipe)
+        if not own:
+            found.append(np.full((len(CRITERIA), 2), np.nan))
+            continue
+        planned = np.quantile(unit_to_dose(dose[inside].numpy(), 1.0, recipe), volumes)
+        curves = learned.dvh[slot], learned.expected(slot, features)
+        found.append(np.stack([own * np.interp(volumes, SHARES, curve) - planned for curve in curves], axis=1))
+    return found
 
 
 def cross_validated(patients: Sequence[Pair], recipe: Recipe) -> np.ndarray:
