@@ -12,10 +12,11 @@ from torch import Tensor
 from ..core import DoseGrid, Grid, ModelError, OutputError, Recipe, Volume
 from ..diffusion.sde import VarianceExploding
 from ..models.dmtp import DMTP
+from ..models.hardware import fast_bfloat16
 from ..preprocessing.dose_channels import dose_conditions, measured_dose
 from ..samplers.common import OnStep, gaussian
 from ..samplers.predictor_corrector import Score, predictor_corrector
-from .predictor import Prediction, Predictor, fast_bfloat16, part_of, seeds_of
+from .predictor import Prediction, Predictor, part_of, seeds_of
 
 BATCH = 8  # windows at a time; the result does not depend on it
 
@@ -65,7 +66,7 @@ def predict_measured(
     if not isinstance(network, DMTP):
         raise ModelError(f"The model {recipe.model} predicts no measured dose; take one that was trained as dmtp.")
     given = dose_conditions(planned, ct, recipe, grid)
-    channels = torch.from_numpy(np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1))).to(predictor.device)
+    channels = torch.from_numpy(np.ascontiguousarray(given.channels.swapaxes(0, 1))).to(predictor.device)
     settings: dict[str, Any] = {"steps": steps or predictor.default_steps, "half": fast_bfloat16(predictor.device)}
     doses = []
     for number, one in enumerate(seeds_of(seed, samples)):

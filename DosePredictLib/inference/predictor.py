@@ -16,6 +16,7 @@ from .. import registry
 from ..core import Case, DoseGrid, Grid, ModelError, OutputError, Recipe, Volume
 from ..models.addiff_dose import ADDiffDose
 from ..models.diffdp import DiffDP
+from ..models.hardware import fast_bfloat16
 from ..models.resdose import ResDose
 from ..preprocessing.channels import Conditions, conditions, network_grid
 from ..preprocessing.dose_channels import PLANNED_DOSE
@@ -168,7 +169,7 @@ class Predictor:
         return DoseGrid(self._gray(unit, given, case), given.grid)
 
     def _channels(self, given: Conditions) -> torch.Tensor:
-        return torch.from_numpy(given.box.take(given.channels)).to(self.device)
+        return torch.from_numpy(given.channels).to(self.device)
 
     def _gray(self, unit: torch.Tensor, given: Conditions, case: Case) -> np.ndarray:
         sample = unit.numpy()
@@ -187,14 +188,6 @@ def device_of(name: str) -> torch.device:
     if not there.get(name, False):
         raise ModelError(f"This computer has no usable device {name!r}; use --device auto or cpu.")
     return torch.device(name)
-
-
-def fast_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware computes in bfloat16; where it does not, emulation would be slower than float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # absent in older PyTorch
-    return device.type == "cpu" and any(getattr(torch.cpu, name, bool)() for name in probes)
 
 
 def seeds_of(seed: int, samples: int) -> list[int]:

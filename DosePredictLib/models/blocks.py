@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .hardware import convolved
+
 Convolution = TypeVar("Convolution", nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
@@ -35,7 +37,7 @@ class Halving3d(nn.Conv3d):
     """The same in three dimensions, of side 2 or 3."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, (0, 2)))[..., :1] if x.shape[-1] == 2 else super().forward(x)
+        return convolved(self, F.pad(x, (0, 2)))[..., :1] if x.shape[-1] == 2 else convolved(self, x)
 
 
 class Same3d(nn.Conv3d):
@@ -49,8 +51,8 @@ class Same3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2] != 2:
-            return super().forward(x)
-        return super().forward(F.pad(x, (0, 0, 0, 0, 0, 1)))[:, :, :2]
+            return convolved(self, x)
+        return convolved(self, F.pad(x, (0, 0, 0, 0, 0, 1)))[:, :, :2]
 
 
 class Doubling3d(nn.ConvTranspose3d):

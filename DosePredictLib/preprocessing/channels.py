@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 from scipy.ndimage import binary_dilation
@@ -24,7 +25,7 @@ EMPTY_HU = -999.5  # below this it shows nothing: OpenKBP's dose reaches into ma
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """What the network sees of a case: the ``box`` of channels, (len(recipe.channels), k, j, i) float32 on ``grid``."""
+    """What the network sees of a case: (len(recipe.channels), k, j, i) float32, over the ``box`` of voxels of ``grid``."""
 
     channels: np.ndarray
     grid: Grid
@@ -66,7 +67,7 @@ def conditions(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = Fals
     missing = tuple(name for name, occupancy in organs.items() if occupancy is None)
     dosed = filled(hu > EMPTY_HU) if trust_air else body
     planned = planned_channels(hu, dosed, box, targets, organs, case, recipe, grid) if recipe.planning else []
-    return Conditions(np.stack([ct, prescription, *maps, *planned]).astype(np.float32), grid, box, missing)
+    return Conditions(box.stacked([ct, prescription, *maps, *planned]), grid, box, missing)
 
 
 def planned_channels(
@@ -104,9 +105,9 @@ def widened(mask: np.ndarray, grid: Grid, margin_mm: float) -> np.ndarray:
 
 def prescription_map(case: Case, targets: Mapping[str, np.ndarray | None]) -> np.ndarray:
     """Prescription as a share of the highest, inside the targets; 0 elsewhere."""
-    share = {slot: members[0].dose_gy / case.prescription.highest_gy for slot, members in case.prescription.slots().items()}
-    present = [share[slot] * occupancy for slot, occupancy in targets.items() if occupancy is not None]
-    return np.max(present, axis=0)
+    highest, slots = case.prescription.highest_gy, case.prescription.slots()
+    share = {slot: np.float32(members[0].dose_gy / highest) for slot, members in slots.items()}
+    return reduce(np.maximum, (share[slot] * occupancy for slot, occupancy in targets.items() if occupancy is not None))
 
 
 def distance_channel(occupancy: np.ndarray | None, grid: Grid, recipe: Recipe, box: Box) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,10 @@ class Box:
         for axis, (a, b) in enumerate(zip(self.start, self.stop, strict=True), start=array.ndim - 3):
             array = np.take(array, np.clip(np.arange(a, b), 0, array.shape[axis] - 1), axis=axis)
         return array
+
+    def stacked(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """The box of several (k, j, i), (arrays, k, j, i) float32."""
+        return np.stack([self.take(array).astype(np.float32) for array in arrays])
 
     def put(self, values: np.ndarray, into: np.ndarray) -> None:
         """Write the box's values (k, j, i) where it overlaps ``into``."""

@@ -30,7 +30,7 @@ def dose_conditions(planned: DoseGrid, ct: Volume | None, recipe: Recipe, grid: 
         channels.append(ct_to_unit(resample(ct, grid, outside=recipe.ct_range_hu[0]), recipe))
     seen = gray > LEAST_SHARE * highest(planned)
     box = network_box(seen, seen, grid.spacing[2], recipe.margin_mm, recipe.pad_multiple)
-    return Conditions(np.stack(channels).astype(np.float32), grid, box, ())
+    return Conditions(box.stacked(channels), grid, box, ())
 
 
 def highest(planned: DoseGrid) -> float:
@@ -49,7 +49,7 @@ def measured_dose(planned: DoseGrid, unit: np.ndarray, given: Conditions, recipe
     Interpolated is only the difference, which is small and smooth. Where nothing is planned, nothing is measured.
     """
     change = np.zeros(given.grid.shape, np.float32)
-    before = given.box.take(given.channels[0])
-    given.box.put(unit_to_dose(unit, highest(planned), recipe) - unit_to_dose(before, highest(planned), recipe), change)
+    after, before = (unit_to_dose(one, highest(planned), recipe) for one in (unit, given.channels[0]))
+    given.box.put(after - before, change)
     gray = planned.gray + resample(Volume(change, given.grid), planned.grid, outside=0.0, antialias=False)
     return DoseGrid(np.where(planned.gray > 0, np.maximum(gray, 0), 0).astype(np.float32), planned.grid)

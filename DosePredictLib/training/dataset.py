@@ -49,7 +49,7 @@ def patient_of(case: Case, recipe: Recipe, grid: Grid, *, counts: np.ndarray | N
     given = conditions(case, recipe, grid, trust_air=trust_air)
     gray = resample(Volume(case.reference.gray, case.reference.grid), grid, outside=0.0, antialias=False)
     unit = dose_to_unit(gray, case.prescription.highest_gy, recipe)
-    channels = np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1), dtype=np.float16)
+    channels = np.ascontiguousarray(given.channels.swapaxes(0, 1), dtype=np.float16)
     counted = given.box.take(body_on(case, grid) if counts is None else counts)
     dose = given.box.take(unit).astype(np.float16)
     return Patient(case.label, channels, dose, counted, case.prescription.highest_gy, spacing_mm=grid.spacing)

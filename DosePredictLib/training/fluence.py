@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..core import TARGET_SLOTS, Recipe
 from ..inference.fluencewise import Product, Seen, delivered_volume, members_of, unrolled
 from ..models.fluence_net import FluenceNet
+from ..models.hardware import fast_bfloat16
 from ..preprocessing.delivery import SHELLS, Delivery, delivery_of
 from ..preprocessing.fluence import Objective, best_fluence
 from ..preprocessing.intensity import unit_to_dose
@@ -79,7 +80,7 @@ class FluenceDose(VolumeDose):
         return torch.stack(losses).mean()
 
     def _member_loss(self, stages: list[nn.Module], seen: Seen, planned: Planned) -> Tensor:
-        settings, fluences = self.plan.training, unrolled(stages, seen, half=True)
+        settings, fluences = self.plan.training, unrolled(stages, seen, half=fast_bfloat16(self.device))
         doses = [seen.dose(fluence).cpu() for fluence in fluences]
         *earlier, error = [planned.error(dose) for dose in doses]
         if settings.fields_weight:
@@ -106,7 +107,8 @@ class FluenceDose(VolumeDose):
 
     def predicted(self, network: nn.Module, patient: Patient) -> Tensor:
         condition = tensor_of(patient)[:-2].to(self.device)
-        return delivered_volume(cast(FluenceNet, network), condition, self.plan.recipe, patient.spacing_mm, half=True)
+        half, spacing = fast_bfloat16(self.device), patient.spacing_mm
+        return delivered_volume(cast(FluenceNet, network), condition, self.plan.recipe, spacing, half=half)
 
 
 def planned_on(patient: Patient, recipe: Recipe) -> Planned:

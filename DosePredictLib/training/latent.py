@@ -14,6 +14,7 @@ from ..core import InputError
 from ..inference.latentwise import context_of, places_of, sample_volume
 from ..inference.weights import diffusion_of
 from ..models.addiff_dose import ADDiffDose, Context
+from ..models.hardware import fast_bfloat16, fast_precision
 from .constraints import penalty, read_constraints
 from .dataset import Patient
 from .settings import TrainingRecipe
@@ -53,7 +54,7 @@ class AutoencodedDose(Patchwise):
         _, dose, counts = self._changed(patient, rng)
         dose, counts = self._mixed(dose, counts, rng)
         vae, generator = cast(ADDiffDose, network).vae, torch.Generator().manual_seed(int(rng.integers(2**62)))
-        with self.half():
+        with fast_precision(self.device):
             mean, log_variance = vae.posterior(dose[None, None])
             chance = torch.randn(mean.shape, generator=generator).to(mean)
             restored = vae.decoder(mean + chance * (log_variance / 2).exp())[0, 0].float()
@@ -63,7 +64,7 @@ class AutoencodedDose(Patchwise):
     def predicted(self, network: nn.Module, patient: Patient) -> Tensor:
         """The patient's own dose, (k, j, i), as the autoencoder restores it."""
         vae = cast(ADDiffDose, network).vae
-        with self.half():
+        with fast_precision(self.device):
             return vae.decoder(vae.posterior(tensor_of(patient)[None, -2:-1].to(self.device))[0])[0, 0].float()
 
     def _mixed(self, dose: Tensor, counts: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -108,7 +109,7 @@ class LatentDiffusion(Patchwise):
         patient, rng = self._drawn(number)
         given, dose, counts = self._changed(patient, rng)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        with self.half():
+        with fast_precision(self.device):
             with torch.no_grad():
                 z = model.to_latent(dose[None, None])
             t = torch.tensor([spread_evenly(number, self.diffusion.timesteps)], device=z.device)
@@ -127,7 +128,7 @@ class LatentDiffusion(Patchwise):
         settings = self.plan.constraints
         if not self.constraints or int(t) >= settings.below:
             return z.new_zeros(())
-        with self.half():
+        with fast_precision(self.device):
             found = model.to_dose(z)[0, 0]
         gray, planned = (self._gray(unit, patient) for unit in (found, dose))
         missed = penalty(
@@ -143,7 +144,7 @@ class LatentDiffusion(Patchwise):
     @torch.no_grad()
     def _measure(self, model: ADDiffDose) -> None:
         """Mean and standard deviation of each channel of the latents."""
-        with self.half():
+        with fast_precision(self.device):
             latents = [
                 model.vae.posterior(tensor_of(one)[None, -2:-1].to(self.device))[0][0].flatten(1)
                 for one in self.patients[:MEASURED]
@@ -156,8 +157,8 @@ class LatentDiffusion(Patchwise):
         """(k, j, i) dose in the recipe's unit, one sample."""
         given = tensor_of(patient)[:-2].to(self.device)
         model = cast(ADDiffDose, network)
-        context = self._context(model, given, patient)
-        return sample_volume(model, self.diffusion, given, context, steps=self.plan.recipe.steps, seed=0, half=True)
+        context, half = self._context(model, given, patient), fast_bfloat16(self.device)
+        return sample_volume(model, self.diffusion, given, context, steps=self.plan.recipe.steps, seed=0, half=half)
 
     def _context(self, model: ADDiffDose, given: Tensor, patient: Patient) -> Context:
         return context_of(given, patient.highest_gy, places_of(model, patient.treatment))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..inference.measured import centre_of, process_of, sample_measured
 from ..models.dmtp import DMTP
+from ..models.hardware import fast_precision
 from . import distributed
 from .dataset import Patient
 from .settings import TrainingRecipe
@@ -36,7 +37,7 @@ class MeasuredDose:
         noise = torch.randn(x_0.shape, generator=generator).to(x_0)
         sigma = self.process.sigma(torch.rand(len(x_0), generator=generator)).to(x_0)
         x, condition = self.process.add_noise(x_0, noise, sigma), given.flatten(1, 2)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with fast_precision(self.device):
             output = network(self.process.scaled(x, sigma), self.process.clock(sigma), condition)
         return (output.float() - self.process.target(x_0, x, sigma)).square().mean()
 

@@ -100,7 +100,7 @@ def patient_of_pair(pair: Pair, recipe: Recipe) -> Patient:
     gray = given.box.take(gray_on(pair.measured, given.grid))
     if not gray.any():
         raise GeometryError(f"The planned and the measured dose of {pair.label} do not overlap; check that they belong together.")
-    channels = np.ascontiguousarray(given.box.take(given.channels).swapaxes(0, 1), dtype=np.float16)
+    channels = np.ascontiguousarray(given.channels.swapaxes(0, 1), dtype=np.float16)
     counts = given.box.take(gray_on(pair.planned, given.grid)) > LEAST_SHARE * highest(pair.planned)
     return Patient(pair.label, channels, dose_to_unit(gray, highest(pair.planned), recipe).astype(np.float16), counts)
 

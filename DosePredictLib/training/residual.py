@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..inference.weights import diffusion_of
 from ..models.blocks import halved
+from ..models.hardware import fast_precision
 from ..models.resdose import ResDose, residual_of
 from .dataset import Patient
 from .settings import TrainingRecipe
@@ -37,13 +38,13 @@ class ResidualDiffusion(VolumeDose):
         patient, rng = self._drawn(number)
         given, dose, counts = self._changed(patient, rng)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        with torch.no_grad(), self.half():
+        with torch.no_grad(), fast_precision(self.device):
             answer = model(given)
             seen, residual = model.seen(given, answer), residual_of(dose[None, None], answer)
         t = self._times(generator)
         residual = residual.expand(LEVELS, *residual.shape[1:])
         noise = torch.randn(residual.shape, generator=generator).to(residual)
-        with self.half():
+        with fast_precision(self.device):
             output = model.denoised(self.diffusion.add_noise(residual, noise, t), t, seen).float()
         weight = halved(counts[None, None]).clamp(min=self.plan.training.elsewhere)
         error = (output - self.diffusion.target(residual, noise, t)).square()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..inference.slicewise import sample_slices
 from ..inference.weights import diffusion_of
+from ..models.hardware import fast_precision
 from . import distributed
 from .augmentation import augment
 from .dataset import Patient
@@ -31,7 +32,7 @@ class SliceDiffusion:
         """Error of the network's output for noisy doses (DoseDiff, Eq. 6; DiffDP, Eq. 9)."""
         given, dose, generator = self.batch(step)
         noise, t = self.noise(dose, generator)
-        with self.half():
+        with fast_precision(self.device):
             output = network(self.diffusion.add_noise(dose, noise, t), self.diffusion.told(t), given)
         return self.error(output.float(), self.diffusion.target(dose, noise, t))
 
@@ -49,9 +50,6 @@ class SliceDiffusion:
         noise = torch.randn((count, *dose.shape[1:]), generator=generator)
         t = torch.randint(self.diffusion.timesteps, (count,), generator=generator)
         return distributed.share(noise).to(dose), distributed.share(t).to(dose.device)
-
-    def half(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
 
     def error(self, output: Tensor, target: Tensor) -> Tensor:
         """Mean over pixels, in the recipe's norm."""

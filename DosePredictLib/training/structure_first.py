@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..inference.slicewise import estimated_slices
 from ..models.diffdp import DiffDP
+from ..models.hardware import fast_precision
 from .dataset import Patient
 from .slices import SliceDiffusion
 
@@ -18,7 +19,7 @@ class StructureDose(SliceDiffusion):
     def loss(self, network: nn.Module, step: int) -> Tensor:
         given, dose, _ = self.batch(step)
         assert isinstance(network, DiffDP)
-        with self.half():
+        with fast_precision(self.device):
             found = network.estimate(network.encode(given))
         return (found.float() - dose).abs().mean()
 
@@ -35,7 +36,7 @@ class GuidedDiffusion(SliceDiffusion):
         given, dose, generator = self.batch(step)
         noise, t = self.noise(dose, generator)
         assert isinstance(network, DiffDP)
-        with self.half():
+        with fast_precision(self.device):
             features = network.encode(given)
             output = network(self.diffusion.add_noise(dose, noise, t), self.diffusion.told(t), features)
             found = network.estimate(features)

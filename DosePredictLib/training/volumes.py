@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..core import TARGET_SLOTS, Recipe
 from ..inference.usual_targets import UsualTargets, usual_targets
+from ..models.hardware import fast_precision
 from ..preprocessing.intensity import ct_to_unit
 from . import distributed
 from .augmentation import EMPTY, Augmentation, mirrored
@@ -71,7 +72,7 @@ class VolumeDose:
         dose = self._taught(given, planned)
         if self.usual:
             dose = self.usual.joined(dose, given[0], self.plan.recipe)
-        with self.half():
+        with fast_precision(self.device):
             answers = self.answers(network, given)
         predicted, *earlier = answers[0].float()
         inside = [(given[0, number] > 0) & (counts > 0.5) for number in self.structures]
@@ -90,7 +91,7 @@ class VolumeDose:
         """(k, j, i): the planned dose, and for the recipe's share what the teachers answer."""
         if not self.teachers:
             return planned
-        with torch.no_grad(), self.half():
+        with torch.no_grad(), fast_precision(self.device):
             answers = torch.stack([teacher(given)[0, 0].float() for teacher in self.teachers])
         return planned.lerp(answers.mean(dim=0), self.plan.training.teachers_share)
 
@@ -101,13 +102,10 @@ class VolumeDose:
         volume = augmented(tensor_of(patient), self.plan.recipe, self.augmentation, rng).to(self.device)
         return volume[None, :-2].contiguous(memory_format=torch.channels_last_3d), volume[-2], volume[-1]
 
-    def half(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
-
     def predicted(self, network: nn.Module, patient: Patient) -> Tensor:
         """(k, j, i) dose in the recipe's unit."""
         given = tensor_of(patient)[None, :-2].to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with fast_precision(self.device):
             return network(given.contiguous(memory_format=torch.channels_last_3d))[0, 0].float()
 
 

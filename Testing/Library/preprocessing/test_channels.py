@@ -37,12 +37,19 @@ def channel(given, name: str) -> np.ndarray:
     return given.channels[RECIPE.channels.index(name)]
 
 
+def on_grid(given, name: str) -> np.ndarray:
+    """[k, j, i]; not a number beyond the box."""
+    whole = np.full(given.grid.shape, np.nan, np.float32)
+    given.box.put(channel(given, name), whole)
+    return whole
+
+
 def test_distance_maps_hold_the_distance_in_decimetres_positive_inside():
     given = conditions(ball_case(), RECIPE, GRID, trust_air=True)
     j = i = 20  # 2 mm from the centre along x and y
-    assert channel(given, "SDM:PTV_High")[10, j, i] == pytest.approx((20 - 3.5) / 100, abs=0.035)
-    assert channel(given, "SDM:PTV_High")[10, j, i + 15] == pytest.approx((20 - 62) / 100, abs=0.035)
-    assert channel(given, "SDM:Parotid_L")[10, 19, 31] > 0 > channel(given, "SDM:Parotid_L")[10, 19, 8]
+    assert on_grid(given, "SDM:PTV_High")[10, j, i] == pytest.approx((20 - 3.5) / 100, abs=0.035)
+    assert on_grid(given, "SDM:PTV_High")[10, j, i + 15] == pytest.approx((20 - 62) / 100, abs=0.035)
+    assert on_grid(given, "SDM:Parotid_L")[10, 19, 31] > 0 > on_grid(given, "SDM:Parotid_L")[10, 19, 8]
 
 
 @pytest.mark.parametrize("centre", [(0, 0, 0), (70, 70, 30), (-78, 0, -38)])
@@ -74,11 +81,11 @@ def test_a_missing_structure_is_far_away_everywhere():
 
 def test_a_lower_target_is_what_the_higher_one_leaves_of_it():
     given = conditions(ball_case(), RECIPE, GRID, trust_air=True)
-    levels = channel(given, "Prescription")
+    levels = on_grid(given, "Prescription")
     assert levels[10, 20, 20] == 1.0
     assert levels[10, 20, 26] == pytest.approx(0.8)  # 26 mm out: only "low"
     assert levels[10, 20, 35] == 0.0
-    assert channel(given, "SDM:PTV_Low")[10, 20, 20] < 0
+    assert on_grid(given, "SDM:PTV_Low")[10, 20, 20] < 0
 
 
 def test_ct_is_clipped_and_scaled():
