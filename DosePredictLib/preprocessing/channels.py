@@ -56,7 +56,7 @@ def conditions(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = Fals
     low = recipe.ct_range_hu[0]
     hu = resample(case.ct, grid, outside=low)
     body = filled(hu > AIR_HU) if trust_air else body_on(case, grid)
-    targets = target_occupancies(case, grid)
+    targets = target_masks(case, grid)
     organs = {name: _organ(case, name, grid) for name in recipe.structures}
     _require(recipe, organs)
     ct = ct_to_unit(hu if trust_air else np.where(body, hu, low), recipe)  # without a couch
@@ -64,9 +64,9 @@ def conditions(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = Fals
     slice_multiple = recipe.pad_multiple if recipe.volumetric else 1
     box = network_box(prescription > 0, body, grid.spacing[2], recipe.margin_mm, recipe.pad_multiple, slice_multiple)
     maps = in_threads(lambda one: distance_channel(one, grid, recipe, box), [*targets.values(), *organs.values()])
-    missing = tuple(name for name, occupancy in organs.items() if occupancy is None)
+    missing = tuple(name for name, inside in organs.items() if inside is None)
     dosed = filled(hu > EMPTY_HU) if trust_air else body
-    planned = planned_channels(hu, dosed, box, targets, organs, case, recipe, grid) if recipe.planning else []
+    planned = planned_channels(hu, dosed, box, prescription, organs, recipe, grid) if recipe.planning else []
     return Conditions(box.stacked([ct, prescription, *maps, *planned]), grid, box, missing)
 
 
@@ -74,22 +74,20 @@ def planned_channels(
     hu: np.ndarray,
     dosed: np.ndarray,
     box: Box,
-    targets: dict[str, np.ndarray | None],
+    prescription: np.ndarray,
     organs: dict[str, np.ndarray | None],
-    case: Case,
     recipe: Recipe,
     grid: Grid,
 ) -> list[np.ndarray]:
     """Doses of simple fields as shares of the highest prescription, where ``dosed`` or near it, and in the box."""
-    inside = {slot: occupancy >= 0.5 for slot, occupancy in targets.items() if occupancy is not None}
     region = np.zeros(grid.shape, bool)
     box.put(np.ones(box.shape, bool), region)
     return list(
         planned_doses(
             Volume(np.where(dosed, hu, recipe.ct_range_hu[0]), grid),
             region & dosed,
-            prescription_map(case, inside),
-            {name: occupancy >= 0.5 for name, occupancy in organs.items() if occupancy is not None},
+            prescription,
+            {name: inside for name, inside in organs.items() if inside is not None},
             [Objectives(**plan) for plan in recipe.planning["plans"]],
             recipe.planning["angles_deg"],
             region & widened(dosed, grid, recipe.planning.get("beyond_mm", 0.0)),
@@ -104,35 +102,48 @@ def widened(mask: np.ndarray, grid: Grid, margin_mm: float) -> np.ndarray:
 
 
 def prescription_map(case: Case, targets: Mapping[str, np.ndarray | None]) -> np.ndarray:
-    """Prescription as a share of the highest, inside the targets; 0 elsewhere."""
+    """Prescription as a share of the highest, inside the targets ([k, j, i] bool of each slot); 0 elsewhere."""
     highest, slots = case.prescription.highest_gy, case.prescription.slots()
     share = {slot: np.float32(members[0].dose_gy / highest) for slot, members in slots.items()}
-    return reduce(np.maximum, (share[slot] * occupancy for slot, occupancy in targets.items() if occupancy is not None))
+    return reduce(np.maximum, (share[slot] * inside for slot, inside in targets.items() if inside is not None))
 
 
-def distance_channel(occupancy: np.ndarray | None, grid: Grid, recipe: Recipe, box: Box) -> np.ndarray:
+def distance_channel(inside: np.ndarray | None, grid: Grid, recipe: Recipe, box: Box) -> np.ndarray:
     """Signed distance in the recipe's unit, clipped, in the box; "far outside" elsewhere and for a missing structure."""
     channel = np.full(grid.shape, recipe.missing_distance_mm / recipe.distance_unit_mm, np.float32)
-    if occupancy is not None and (occupancy >= 0.5).any():
-        seen, clip = box_with(box, occupancy >= 0.5), recipe.distance_clip_mm
+    if inside is not None and inside.any():
+        seen, clip = box_with(box, inside), recipe.distance_clip_mm
         counted = replace(grid, spacing=(1.0, 1.0, 1.0)) if recipe.voxel_distances else grid
-        channel[seen] = np.clip(signed_distance_mm(occupancy[seen], counted), -clip, clip) / recipe.distance_unit_mm
+        channel[seen] = np.clip(signed_distance_mm(inside[seen], counted), -clip, clip) / recipe.distance_unit_mm
     return channel
 
 
-def target_occupancies(case: Case, grid: Grid) -> dict[str, np.ndarray | None]:
-    """Occupancy of each target slot; a lower level is what the higher ones leave of it (as in OpenKBP)."""
+def target_masks(case: Case, grid: Grid) -> dict[str, np.ndarray | None]:
+    """[k, j, i] bool of each target slot; a lower level is what the higher ones leave of it (as in OpenKBP).
+
+    A voxel belongs to the highest level with which the targets fill half of it, so that none is lost between two levels.
+    """
     slots = case.prescription.slots()
-    taken = np.zeros(grid.shape, np.float32)
-    occupancies: dict[str, np.ndarray | None] = {}
+    filled_so_far, taken = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, bool)
+    masks: dict[str, np.ndarray | None] = {}
     for slot in TARGET_SLOTS:
-        own = [occupancy_on(case.structures[target.roi], grid) for target in slots.get(slot, ())]
-        occupancies[slot] = np.minimum(np.max(own, axis=0), 1 - taken) if own else None
-        taken = np.maximum(taken, np.max(own, axis=0)) if own else taken
-    if not (taken >= 0.5).any():
+        for target in slots.get(slot, ()):
+            filled_so_far = together(filled_so_far, occupancy_on(case.structures[target.roi], grid))
+        masks[slot] = (filled_so_far >= 0.5) & ~taken if slot in slots else None
+        taken = filled_so_far >= 0.5
+    if not taken.any():
         names = ", ".join(target.roi for target in case.prescription.targets)
         raise InputError(f"None of the targets ({names}) fills a voxel of the CT; check that they are contoured on this CT.")
-    return occupancies
+    return masks
+
+
+def together(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Fraction of each voxel in either of two structures, of the fractions in each.
+
+    They add up where the structures lie beside each other; where one lies within the other, the larger fraction is the whole.
+    """
+    shared, smaller = np.minimum(one, other).sum(), min(one.sum(), other.sum())
+    return np.maximum(one, other) if shared > smaller / 2 else np.minimum(one + other, 1)
 
 
 def body_on(case: Case, grid: Grid) -> np.ndarray:
@@ -153,13 +164,13 @@ def occupancy_on(structure: Structure, grid: Grid) -> np.ndarray:
 
 def _organ(case: Case, name: str, grid: Grid) -> np.ndarray | None:
     structure = case.structure(name)
-    return None if structure is None else occupancy_on(structure, grid)
+    return None if structure is None else occupancy_on(structure, grid) >= 0.5
 
 
 def _require(recipe: Recipe, organs: dict[str, np.ndarray | None]) -> None:
     for name in recipe.required_structures:
-        occupancy = organs.get(name)
-        if occupancy is None or not (occupancy >= 0.5).any():
+        inside = organs.get(name)
+        if inside is None or not inside.any():
             raise InputError(
                 f"The model needs {name}, which is missing, empty or outside the CT; contour it or map another ROI to it."
             )

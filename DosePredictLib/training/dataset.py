@@ -21,7 +21,7 @@ from ..preprocessing.resample import resample
 TREATMENT = "treatment.json"
 HIGHEST_GY = openkbp.TARGET_GY["PTV70"]
 CACHE = "cache"  # folder beside the checkpoints
-CACHE_FORMAT = 5  # raise it whenever the same recipe would give other channels
+CACHE_FORMAT = 6  # raise it whenever the same recipe would give other channels
 
 
 @dataclass(frozen=True, eq=False)

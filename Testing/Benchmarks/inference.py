@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 STAGES = ("import", "read", "weights", "rasters", "distance maps", "planning", "other preprocessing", "network", "export")
 PARTS = {  # of ``conditions``: the functions it calls, and their stage
     "body_on": "rasters",
-    "target_occupancies": "rasters",
+    "target_masks": "rasters",
     "_organ": "rasters",
     "in_threads": "distance maps",
     "planned_channels": "planning",

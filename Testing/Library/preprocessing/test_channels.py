@@ -54,10 +54,10 @@ def test_distance_maps_hold_the_distance_in_decimetres_positive_inside():
 
 @pytest.mark.parametrize("centre", [(0, 0, 0), (70, 70, 30), (-78, 0, -38)])
 def test_distances_in_the_box_are_those_of_the_whole_grid(centre):
-    occupancy = ball("organ", centre, 14).occupancy.array
+    inside = ball("organ", centre, 14).occupancy.array >= 0.5
     box = Box((6, 12, -4), (12, 28, 28))  # smaller than the grid, and beyond its edge
-    in_box = distance_channel(occupancy, GRID, RECIPE, box)
-    everywhere = np.clip(signed_distance_mm(occupancy, GRID), -200, 200) / 100
+    in_box = distance_channel(inside, GRID, RECIPE, box)
+    everywhere = np.clip(signed_distance_mm(inside, GRID), -200, 200) / 100
     np.testing.assert_allclose(box.take(in_box), box.take(everywhere), atol=1e-6)
     assert (in_box[0, 0, 30:] == -2.0).all() or centre[0] == 70  # what nobody looks at is not computed
 
@@ -66,8 +66,8 @@ def test_distances_in_the_box_are_those_of_the_whole_grid(centre):
 def test_distances_may_be_counted_in_voxels_whatever_their_size(counted, above):
     """Of a slab of 3 mm slices, whose surface lies half a voxel beyond its last slice: two slices on, 1.5 voxels or 4.5 mm."""
     grid = Grid((8, 8, 12), (4.0, 4.0, 3.0), (0.0, 0.0, 0.0))
-    slab = np.zeros(grid.shape, np.float32)
-    slab[4:8, 1:-1, 1:-1] = 1
+    slab = np.zeros(grid.shape, bool)
+    slab[4:8, 1:-1, 1:-1] = True
     box = Box((0, 0, 0), grid.shape)
     found = distance_channel(slab, grid, replace(RECIPE, voxel_distances=counted), box)
     assert found[9, 4, 4] == pytest.approx(-above)
@@ -86,6 +86,41 @@ def test_a_lower_target_is_what_the_higher_one_leaves_of_it():
     assert levels[10, 20, 26] == pytest.approx(0.8)  # 26 mm out: only "low"
     assert levels[10, 20, 35] == 0.0
     assert on_grid(given, "SDM:PTV_Low")[10, 20, 20] < 0
+
+
+def sphere_shell(name: str, inner: float, outer: float, parts: int = 5) -> Structure:
+    """Around the centre; voxels at its surfaces are filled in part, as those of contours are."""
+    filled = np.zeros(GRID.shape)
+    k, j, i = np.indices(GRID.shape)
+    for offset in np.ndindex(parts, parts, parts):
+        step = (np.array(offset) + 0.5) / parts - 0.5
+        away = np.linalg.norm(GRID.to_world(np.stack([i, j, k], axis=-1) + step), axis=-1)
+        filled += (away >= inner) & (away < outer)
+    return Structure(name, occupancy=Volume((filled / parts**3).astype(np.float32), GRID))
+
+
+def given_for(high: Structure, low: Structure):
+    prescription = Prescription((Target("high", 60.0), Target("low", 48.0)))
+    return conditions(ball_case(structures=StructureSet((high, low)), prescription=prescription), RECIPE, GRID, trust_air=True)
+
+
+@pytest.mark.parametrize("inner", [0, 17])
+def test_voxels_that_a_target_fills_in_part_have_its_whole_prescription_or_none(inner):
+    """A lower target that holds the higher one, and one that is a thin ring around it, are the same."""
+    given = given_for(sphere_shell("high", 0, 17), sphere_shell("low", inner, 22))
+    levels = channel(given, "Prescription")
+    np.testing.assert_array_equal(np.unique(levels), np.array([0, 0.8, 1], np.float32))
+    whole, high = (sphere_shell("", 0, radius).occupancy.array >= 0.5 for radius in (22, 17))
+    np.testing.assert_array_equal(levels > 0, given.box.take(whole))  # no gap between the levels
+    np.testing.assert_array_equal(levels == 1, given.box.take(high))
+    np.testing.assert_array_equal(channel(given, "SDM:PTV_Low") > 0, levels == np.float32(0.8))
+
+
+def test_targets_that_end_at_the_same_surface_do_not_grow():
+    given = given_for(sphere_shell("high", 0, 17), sphere_shell("low", 0, 17))
+    np.testing.assert_array_equal(
+        channel(given, "Prescription") > 0, given.box.take(sphere_shell("", 0, 17).occupancy.array >= 0.5)
+    )
 
 
 def test_ct_is_clipped_and_scaled():
