@@ -104,7 +104,8 @@ def on_grid(dose: DoseGrid, grid: Grid) -> np.ndarray:
 def line(words: str, errors: PatientErrors, usual: PatientErrors) -> str:
     scores = " | ".join(f"{score:.2f}" for score in errors.scores)
     compared = compare(errors, usual)
-    less = " | ".join("–" if words == UNCHANGED else difference(compared[name]) for name in ("dose", "dvh"))
+    predicted_otherwise = words != UNCHANGED and not CHANGES[words].planned
+    less = " | ".join(difference(compared[name]) if predicted_otherwise else "–" for name in ("dose", "dvh"))
     return f"| {words} | {scores} | {less} |"
 
 
