@@ -22,7 +22,7 @@ def fast_precision(device: torch.device) -> torch.autocast:
 def convolved(layer: nn.Conv3d, x: Tensor) -> Tensor:
     """What ``layer`` makes of x (batch, channels, k, j, i), by oneDNN wherever it can.
 
-    In float32 PyTorch leaves a convolution of one small volume to code that is three to ten times slower
+    In float32 PyTorch leaves a convolution of one small volume to code that is up to ten times slower
     (``python Testing/Benchmarks/convolution.py``; pytorch/pytorch#46675 tells of the rule that decides).
     """
     simple = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")

@@ -109,7 +109,10 @@ def prescription_map(case: Case, targets: Mapping[str, np.ndarray | None]) -> np
 
 
 def distance_channel(inside: np.ndarray | None, grid: Grid, recipe: Recipe, box: Box) -> np.ndarray:
-    """Signed distance in the recipe's unit, clipped, in the box; "far outside" elsewhere and for a missing structure."""
+    """Signed distance in the recipe's unit, clipped, in the box; "far outside" elsewhere and for a missing structure.
+
+    inside: [k, j, i] bool.
+    """
     channel = np.full(grid.shape, recipe.missing_distance_mm / recipe.distance_unit_mm, np.float32)
     if inside is not None and inside.any():
         seen, clip = box_with(box, inside), recipe.distance_clip_mm
