@@ -20,6 +20,7 @@ from .planning import Objectives, planned_doses
 from .resample import resample
 
 AIR_HU = -400.0  # below this, a CT that is empty outside the patient shows no patient
+MOSTLY = 0.95  # of a target, in the body; the rest is air that no skin closes in: 4 % at most where OpenKBP's CT is whole
 EMPTY_HU = -999.5  # below this it shows nothing: OpenKBP's dose reaches into mask, foam and couch, wherever there is a CT
 
 
@@ -155,7 +156,13 @@ def body_on(case: Case, grid: Grid) -> np.ndarray:
     if external is not None:
         return occupancy_on(external, grid) >= 0.5
     found = Volume(body_mask(case.ct).astype(np.float32), case.ct.grid)
-    return resample(found, grid, outside=0.0) >= 0.5
+    return _with_airways(resample(found, grid, outside=0.0) >= 0.5, case, grid)
+
+
+def _with_airways(body: np.ndarray, case: Case, grid: Grid) -> np.ndarray:
+    """The body, and the air of open airways that a target reaches into; not of a target that lies beside the patient."""
+    masks = [occupancy_on(case.structures[target.roi], grid) >= 0.5 for target in case.prescription.targets]
+    return reduce(np.logical_or, (mask for mask in masks if (mask & body).sum() > MOSTLY * mask.sum()), body)
 
 
 def occupancy_on(structure: Structure, grid: Grid) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 from DosePredictLib.core import Case, Grid, InputError, Prescription, Recipe, Structure, StructureSet, Target, Volume
 from DosePredictLib.io.case import load_case
 from DosePredictLib.phantom.dicom import write_case
-from DosePredictLib.preprocessing.channels import conditions, distance_channel, network_grid
+from DosePredictLib.preprocessing.channels import body_on, conditions, distance_channel, network_grid
 from DosePredictLib.preprocessing.crop import Box, network_box
 from DosePredictLib.preprocessing.distance_maps import signed_distance_mm
 from DosePredictLib.preprocessing.intensity import dose_to_unit, unit_to_dose
@@ -121,6 +121,18 @@ def test_targets_that_end_at_the_same_surface_do_not_grow():
     np.testing.assert_array_equal(
         channel(given, "Prescription") > 0, given.box.take(sphere_shell("", 0, 17).occupancy.array >= 0.5)
     )
+
+
+@pytest.mark.parametrize(("high_mm", "belongs"), [(4, True), (80, False)])
+def test_air_in_a_target_belongs_to_the_patient_unless_much_of_the_target_lies_there(high_mm, belongs):
+    """An airway 8 mm wide, open to the front, from the middle of a target of 20 mm radius."""
+    hu = np.full(GRID.shape, -1000.0)
+    hu[:, 4:36, 4:36] = 40.0
+    k, j, i = np.indices(GRID.shape)
+    x, y, z = np.moveaxis(GRID.to_world(np.stack([i, j, k], axis=-1)), -1, 0)
+    hu[(np.abs(x) < 4) & (y < 0) & (np.abs(z - 2) <= high_mm / 2)] = -1000.0
+    body = body_on(ball_case(ct=Volume(hu, GRID)), GRID)
+    assert body[10, 30, 20] and body[10, 17, 19] == belongs and not body[10, 5, 19]
 
 
 def test_ct_is_clipped_and_scaled():
