@@ -20,8 +20,9 @@ from .planning import Objectives, planned_doses
 from .resample import resample
 
 AIR_HU = -400.0  # below this, a CT that is empty outside the patient shows no patient
-MOSTLY = 0.95  # of a target, in the body; the rest is air that no skin closes in: 4 % at most where OpenKBP's CT is whole
 EMPTY_HU = -999.5  # below this it shows nothing: OpenKBP's dose reaches into mask, foam and couch, wherever there is a CT
+# Of a target, in the body; the rest is air that no skin closes in: 4 % at most in validation patients whose CT is whole.
+MOSTLY = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +134,9 @@ def target_masks(case: Case, grid: Grid) -> dict[str, np.ndarray | None]:
     for slot in TARGET_SLOTS:
         for target in slots.get(slot, ()):
             filled_so_far = together(filled_so_far, occupancy_on(case.structures[target.roi], grid))
-        masks[slot] = (filled_so_far >= 0.5) & ~taken if slot in slots else None
-        taken = filled_so_far >= 0.5
+        reached = filled_so_far >= 0.5
+        masks[slot] = reached & ~taken if slot in slots else None
+        taken = reached
     if not taken.any():
         names = ", ".join(target.roi for target in case.prescription.targets)
         raise InputError(f"None of the targets ({names}) fills a voxel of the CT; check that they are contoured on this CT.")
@@ -154,14 +156,14 @@ def body_on(case: Case, grid: Grid) -> np.ndarray:
     """[k, j, i] bool: the patient's body on ``grid``, from the External contour, or from the CT where there is none."""
     external = case.structure(BODY)
     if external is not None:
-        return occupancy_on(external, grid) >= 0.5
+        return mask_on(external, grid)
     found = Volume(body_mask(case.ct).astype(np.float32), case.ct.grid)
     return _with_airways(resample(found, grid, outside=0.0) >= 0.5, case, grid)
 
 
 def _with_airways(body: np.ndarray, case: Case, grid: Grid) -> np.ndarray:
     """The body, and the air of open airways that a target reaches into; not of a target that lies beside the patient."""
-    masks = [occupancy_on(case.structures[target.roi], grid) >= 0.5 for target in case.prescription.targets]
+    masks = [mask_on(case.structures[target.roi], grid) for target in case.prescription.targets]
     return reduce(np.logical_or, (mask for mask in masks if (mask & body).sum() > MOSTLY * mask.sum()), body)
 
 
@@ -172,9 +174,14 @@ def occupancy_on(structure: Structure, grid: Grid) -> np.ndarray:
     return rasterise(structure, grid).on(grid)
 
 
+def mask_on(structure: Structure, grid: Grid) -> np.ndarray:
+    """[k, j, i] bool: voxels of ``grid`` that the structure fills by half or more."""
+    return occupancy_on(structure, grid) >= 0.5
+
+
 def _organ(case: Case, name: str, grid: Grid) -> np.ndarray | None:
     structure = case.structure(name)
-    return None if structure is None else occupancy_on(structure, grid) >= 0.5
+    return None if structure is None else mask_on(structure, grid)
 
 
 def _require(recipe: Recipe, organs: dict[str, np.ndarray | None]) -> None:

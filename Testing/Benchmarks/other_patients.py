@@ -19,13 +19,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 
 from DosePredictLib.cli.benchmark import add, where_possible
-from DosePredictLib.core import Case, DoseGrid, Grid, Prescription, Volume
+from DosePredictLib.core import Case, DoseGrid, Prescription, Volume
 from DosePredictLib.evaluation.openkbp import Scores
 from DosePredictLib.evaluation.openkbp_statistics import Difference, PatientErrors, compare
 from DosePredictLib.inference.predictor import Predictor
 from DosePredictLib.io.openkbp import find_patients, patient_number, read_patient
 from DosePredictLib.preprocessing.channels import network_grid
-from DosePredictLib.preprocessing.resample import resample
+from DosePredictLib.preprocessing.dose_channels import gray_on
 from DosePredictLib.registry import DEFAULT_MODEL
 
 EMPTY_HU = -1000.0  # OpenKBP's CT outside the patient
@@ -91,14 +91,9 @@ def answer(predictor: Predictor, case: Case, change: Change) -> DoseGrid:
     """What is predicted for the changed patient, or stands in its place, on the voxels that the network saw."""
     grid = network_grid(case, predictor.recipe) if change.own_grid else case.ct.grid
     if change.planned and case.reference is not None:
-        return DoseGrid(on_grid(case.reference, grid), grid)
+        return DoseGrid(gray_on(case.reference, grid), grid)
     dose = predictor.predict(change.case(case), grid=grid, trust_air=True).dose
     return DoseGrid(dose.gray / np.float32(change.scale), grid)
-
-
-def on_grid(dose: DoseGrid, grid: Grid) -> np.ndarray:
-    """Gy at the voxels of another grid, trilinear."""
-    return resample(Volume(dose.gray, dose.grid), grid, outside=0.0, antialias=False)
 
 
 def line(words: str, errors: PatientErrors, usual: PatientErrors) -> str:
@@ -129,7 +124,7 @@ def main() -> None:
     for folder in folders:
         patient = read_patient(folder)
         for words in chosen:
-            gray = on_grid(answer(predictor, patient.case, CHANGES[words]), patient.case.ct.grid)
+            gray = gray_on(answer(predictor, patient.case, CHANGES[words]), patient.case.ct.grid)
             add(scores[words], patient, where_possible(DoseGrid(gray, patient.case.ct.grid), patient))
         print(patient.id, file=sys.stderr, flush=True)
     errors = {words: PatientErrors.of(found.to_dict()) for words, found in scores.items()}
