@@ -176,8 +176,7 @@ def _read(folder: Path) -> tuple[Case, dict[str, Volume], dict[str, Any]]:
 def _beside_the_plan(dose: DoseGrid, case: Case, folder: Path) -> DoseGrid:
     """On the planned dose's grid, inside the body; for OpenKBP inside its possible_dose_mask, as the challenge scores it."""
     from ..core import DoseGrid
-    from ..inference.export import to_grid
-    from ..preprocessing.channels import body_on
+    from ..inference.export import exported
 
     assert case.reference is not None
     if _is_openkbp(folder):
@@ -185,7 +184,7 @@ def _beside_the_plan(dose: DoseGrid, case: Case, folder: Path) -> DoseGrid:
 
         possible = read_mask(folder / "possible_dose_mask.csv")
         return dose if possible is None else DoseGrid(dose.gray * possible, dose.grid)
-    return to_grid(dose, case.reference.grid, body_on(case, case.reference.grid))
+    return exported(dose, case, case.reference.grid)
 
 
 def _is_openkbp(folder: Path) -> bool:

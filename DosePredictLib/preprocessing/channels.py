@@ -21,6 +21,7 @@ from .resample import resample
 
 AIR_HU = -400.0  # below this, a CT that is empty outside the patient shows no patient
 EMPTY_HU = -999.5  # below this it shows nothing: OpenKBP's dose reaches into mask, foam and couch, wherever there is a CT
+THIN_HU = -950.0  # above this, what lies beside the body is mask, foam or couch, not the air of a scan and its noise
 # Of a target, in the body; the rest is air that no skin closes in: 4 % at most in validation patients whose CT is whole.
 MOSTLY = 0.95
 
@@ -59,16 +60,17 @@ def conditions(case: Case, recipe: Recipe, grid: Grid, *, trust_air: bool = Fals
     hu = resample(case.ct, grid, outside=low)
     body = filled(hu > AIR_HU) if trust_air else body_on(case, grid)
     targets = target_masks(case, grid)
+    _require_targets(case, targets)
     organs = {name: _organ(case, name, grid) for name in recipe.structures}
     _require(recipe, organs)
-    ct = ct_to_unit(hu if trust_air else np.where(body, hu, low), recipe)  # without a couch
+    shown = hu > EMPTY_HU if trust_air else body | (hu > THIN_HU)
+    ct = ct_to_unit(np.where(shown, hu, low), recipe)
     prescription = prescription_map(case, targets)
     slice_multiple = recipe.pad_multiple if recipe.volumetric else 1
     box = network_box(prescription > 0, body, grid.spacing[2], recipe.margin_mm, recipe.pad_multiple, slice_multiple)
     maps = in_threads(lambda one: distance_channel(one, grid, recipe, box), [*targets.values(), *organs.values()])
     missing = tuple(name for name, inside in organs.items() if inside is None)
-    dosed = filled(hu > EMPTY_HU) if trust_air else body
-    planned = planned_channels(hu, dosed, box, prescription, organs, recipe, grid) if recipe.planning else []
+    planned = planned_channels(hu, filled(shown), box, prescription, organs, recipe, grid) if recipe.planning else []
     return Conditions(box.stacked([ct, prescription, *maps, *planned]), grid, box, missing)
 
 
@@ -137,9 +139,6 @@ def target_masks(case: Case, grid: Grid) -> dict[str, np.ndarray | None]:
         reached = filled_so_far >= 0.5
         masks[slot] = reached & ~taken if slot in slots else None
         taken = reached
-    if not taken.any():
-        names = ", ".join(target.roi for target in case.prescription.targets)
-        raise InputError(f"None of the targets ({names}) fills a voxel of the CT; check that they are contoured on this CT.")
     return masks
 
 
@@ -182,6 +181,12 @@ def mask_on(structure: Structure, grid: Grid) -> np.ndarray:
 def _organ(case: Case, name: str, grid: Grid) -> np.ndarray | None:
     structure = case.structure(name)
     return None if structure is None else mask_on(structure, grid)
+
+
+def _require_targets(case: Case, targets: Mapping[str, np.ndarray | None]) -> None:
+    if not any(inside is not None and inside.any() for inside in targets.values()):
+        names = ", ".join(target.roi for target in case.prescription.targets)
+        raise InputError(f"None of the targets ({names}) fills a voxel of the CT; check that they are contoured on this CT.")
 
 
 def _require(recipe: Recipe, organs: dict[str, np.ndarray | None]) -> None:

@@ -183,11 +183,9 @@ def calibrated(prediction: Prediction, card: Mapping[str, Any]) -> Prediction:
 
 def on_wanted_grid(prediction: Prediction, case: Case, wanted: str) -> DoseGrid:
     """The predicted dose inside the body on the grid of the CT, of the planned dose, or of a voxel size."""
-    from ..inference.export import to_grid
-    from ..preprocessing.channels import body_on
+    from ..inference.export import exported
 
-    grid = wanted_grid(case, wanted)
-    return to_grid(prediction.dose, grid, body_on(case, grid))
+    return exported(prediction.dose, case, wanted_grid(case, wanted))
 
 
 def wanted_grid(case: Case, wanted: str) -> Grid:

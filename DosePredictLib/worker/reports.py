@@ -14,7 +14,6 @@ from ..evaluation.report_files import write_report
 from ..inference.domain import Domain
 from ..io.case import DicomCase
 from ..io.identity import identity, secrets
-from ..preprocessing.channels import body_on
 from ..preprocessing.rasters import Rasters
 from ..registry import calibration_file
 
@@ -61,10 +60,10 @@ def write_reports(job: Job, found: Predicted) -> None:
 
 def estimate_of(found: Predicted) -> DoseGrid | None:
     """What DiffDP's structure encoder predicts without sampling, on the grid of the dose and inside the body."""
-    from ..inference.export import to_grid
+    from ..inference.export import exported
 
-    estimate, grid = found.sampled.prediction.estimate, found.dose.grid
-    return None if estimate is None else to_grid(estimate, grid, body_on(found.patient.case, grid))
+    estimate = found.sampled.prediction.estimate
+    return None if estimate is None else exported(estimate, found.patient.case, found.dose.grid)
 
 
 def calibration_of(job: Job, found: Predicted) -> Calibration | None:

@@ -59,7 +59,7 @@ def predict(model: str, case: Path, stages: Stages) -> None:
     """What ``dosepredict predict`` does, without the report."""
     with stages.stage("import"):
         import DosePredictLib.inference.predictor as predictor
-        from DosePredictLib.inference.export import to_grid
+        from DosePredictLib.inference.export import exported
         from DosePredictLib.io.case import load_case
         from DosePredictLib.io.rtdose_writer import Export, Provenance, write_rtdose
         from DosePredictLib.preprocessing import channels
@@ -74,7 +74,7 @@ def predict(model: str, case: Path, stages: Stages) -> None:
     stages.seconds["other preprocessing"] -= sum(stages.seconds.get(part, 0.0) for part in set(PARTS.values()))
     with stages.stage("export"), tempfile.TemporaryDirectory() as out:
         grid = patient.case.reference.grid if patient.case.reference else patient.case.ct.grid
-        dose = to_grid(prediction.dose, grid, channels.body_on(patient.case, grid))
+        dose = exported(prediction.dose, patient.case, grid)
         provenance = Provenance(model_id=model, model_version="0", weights_sha256="0" * 64, software_version="0")
         write_rtdose(out, dose, Export(ct_header=patient.ct_header, provenance=provenance))
 

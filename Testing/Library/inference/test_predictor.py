@@ -9,9 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from DosePredictLib.core import Cancelled, Case, DoseGrid, Grid, ModelError, OutputError, Recipe
+from DosePredictLib.core import Cancelled, Case, ModelError, OutputError, Recipe
 from DosePredictLib.inference import weights
-from DosePredictLib.inference.export import to_grid
 from DosePredictLib.inference.predictor import Predictor, device_of, seeds_of
 from DosePredictLib.inference.slicewise import sample_slices
 from DosePredictLib.models import build
@@ -123,16 +122,3 @@ def test_weights_that_are_not_those_of_their_card_are_refused(models_with_tiny, 
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ModelError, match="--device"):
         device_of("tpu")
-
-
-def test_the_exported_dose_is_the_linear_field_it_came_from_and_nothing_outside_the_body():
-    coarse = Grid((10, 12, 14), (4.0, 4.0, 3.0), (0.0, 0.0, 0.0))
-    fine = Grid((20, 20, 20), (1.3, 1.1, 0.9), (3.0, 5.0, 4.0))
-    k, j, i = np.indices(coarse.shape)
-    x, y, z = np.moveaxis(coarse.to_world(np.stack([i, j, k], axis=-1)), -1, 0)
-    body = np.zeros(fine.shape, bool)
-    body[:, 5:] = True
-    found = to_grid(DoseGrid(x + 2 * y + 3 * z, coarse), fine, body).gray
-    k, j, i = np.indices(fine.shape)
-    x, y, z = np.moveaxis(fine.to_world(np.stack([i, j, k], axis=-1)), -1, 0)
-    np.testing.assert_allclose(found, np.where(body, x + 2 * y + 3 * z, 0), atol=1e-3)

@@ -135,6 +135,18 @@ def test_air_in_a_target_belongs_to_the_patient_unless_much_of_the_target_lies_t
     assert body[10, 30, 20] and body[10, 17, 19] == belongs and not body[10, 5, 19]
 
 
+def test_the_network_sees_the_couch_as_it_did_in_training_but_no_noise_of_the_air_around():
+    hu = np.random.default_rng(1).normal(-995, 10, GRID.shape)
+    hu[:, 4:30, 4:36] = 40.0
+    hu[:, 33:35, 6:34] = -600.0  # foam below the patient
+    structures = StructureSet((*ball_case().structures, ball("External", (0, 0, 0), 50)))
+    case = ball_case(ct=Volume(hu, GRID), structures=structures, names={"External": "External"})
+    given = conditions(case, replace(RECIPE, margin_mm=0.0), GRID)
+    ct, body = on_grid(given, "CT"), body_on(case, GRID)
+    assert np.allclose(ct[10, 33:35, 10:30], -0.68) and not body[10, 33:].any()
+    assert (ct[10, 31, 8:12] == -1.0).all() and np.allclose(ct[10, 20:28, 16:24], -0.168)
+
+
 def test_ct_is_clipped_and_scaled():
     hu = np.full(GRID.shape, -2000.0)
     hu[:, :, 20:] = 250.0
