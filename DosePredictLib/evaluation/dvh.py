@@ -112,9 +112,13 @@ class Dvh:
 
     def dose_to_percent(self, percent: float) -> float:
         """D_x%: the least dose, in Gy, of the hottest ``percent`` of the volume."""
+        return float(self.doses_to_percent(np.array(percent)))
+
+    def doses_to_percent(self, percent: np.ndarray) -> np.ndarray:
+        """D_x% of several, of the shape of ``percent``; NaN where ``refusal`` gives a reason."""
         if self.refusal:
-            return float("nan")
-        return float(np.interp(1 - percent / 100, self.below, self.dose_gy))
+            return np.full(percent.shape, np.nan)
+        return np.interp(1 - percent / 100, self.below, self.dose_gy)
 
     def dose_to_cc(self, cc: float) -> float:
         """D_xcc: the least dose, in Gy, of the hottest ``cc`` cubic centimetres; NaN in a smaller structure."""

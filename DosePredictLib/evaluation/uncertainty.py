@@ -113,19 +113,15 @@ def dvh_band(predicted: Dvh, samples: Sequence[Dvh], *, scale: float = 1.0) -> B
     """Around the curve of the predicted dose, from the curves of two samples or more. Raises InputError for fewer."""
     if len(samples) < 2:
         raise InputError("A band around a dose-volume curve needs two samples or more; ask for them with --samples.")
-    doses = np.array([_doses(dvh) for dvh in samples])
-    half = scale * half_width(doses)
-    return _band(_doses(predicted) - half, _doses(predicted) + half)
+    doses = np.array([dvh.doses_to_percent(BAND_PERCENT) for dvh in samples])
+    centre, half = predicted.doses_to_percent(BAND_PERCENT), scale * half_width(doses)
+    return _band(centre - half, centre + half)
 
 
 def band_around(predicted: Dvh, *, shift: np.ndarray, half: np.ndarray) -> Band:
     """The curve moved by ``shift`` Gy, and ``half`` Gy to either side; (n,) each, at ``BAND_PERCENT`` of the volume."""
-    centre = _doses(predicted) + shift
+    centre = predicted.doses_to_percent(BAND_PERCENT) + shift
     return _band(centre - half, centre + half)
-
-
-def _doses(dvh: Dvh) -> np.ndarray:
-    return np.array([dvh.dose_to_percent(percent) for percent in BAND_PERCENT])
 
 
 def _band(low: np.ndarray, high: np.ndarray) -> Band:

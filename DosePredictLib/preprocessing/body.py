@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..core import InputError, Volume
+from ..core.parallel import in_threads
 
 TISSUE_HU = -300.0  # between air or foam and any tissue; lung and bowel gas are filled afterwards
 COUCH_MM = 4.0  # half thickness of what still counts as couch, mask or cable; a chest wall is thicker
@@ -43,5 +44,5 @@ def _largest_piece(mask: np.ndarray, radii: list[int]) -> np.ndarray:
 
 def filled(mask: np.ndarray) -> np.ndarray:
     """Holes of each slice filled, [k, j, i] bool."""
-    slices = [sitk.BinaryFillhole(sitk.GetImageFromArray(plane)) for plane in mask.astype(np.uint8)]
+    slices = in_threads(lambda plane: sitk.BinaryFillhole(sitk.GetImageFromArray(plane)), mask.astype(np.uint8))
     return np.stack([sitk.GetArrayViewFromImage(plane) for plane in slices]).astype(bool)

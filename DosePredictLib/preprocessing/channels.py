@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import lru_cache, reduce
 
 import numpy as np
 from scipy.ndimage import binary_dilation
@@ -156,8 +156,13 @@ def body_on(case: Case, grid: Grid) -> np.ndarray:
     external = case.structure(BODY)
     if external is not None:
         return mask_on(external, grid)
-    found = Volume(body_mask(case.ct).astype(np.float32), case.ct.grid)
-    return _with_airways(resample(found, grid, outside=0.0) >= 0.5, case, grid)
+    return _with_airways(resample(_found_body(case.ct), grid, outside=0.0) >= 0.5, case, grid)
+
+
+@lru_cache(maxsize=1)
+def _found_body(ct: Volume) -> Volume:
+    """Of the last CT asked for: a prediction asks for its body on several grids."""
+    return Volume(body_mask(ct).astype(np.float32), ct.grid)
 
 
 def _with_airways(body: np.ndarray, case: Case, grid: Grid) -> np.ndarray:

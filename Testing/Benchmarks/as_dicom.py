@@ -125,12 +125,13 @@ def main() -> None:
     ways = ways_of(arguments.model)
     scores = {words: Scores() for words in ways}
     folders = [one for one in find_patients(arguments.data) if not arguments.only or one.name in arguments.only]
-    shown = [one for one in map(read_patient, folders[: arguments.limit]) if is_shown(one)]
-    for patient in shown:
+    shown = 0
+    for patient in filter(is_shown, map(read_patient, folders[: arguments.limit])):
         score(replace(patient, possible_dose_mask=patient.possible_dose_mask & in_body(patient)), ways, scores)
+        shown += 1
     errors = {words: PatientErrors.of(found.to_dict()) for words, found in scores.items()}
     count = len(scores[CHALLENGE].dose_errors)
-    print(f"`{arguments.model}`, n = {count}; {len(shown) - count} of {len(shown)} were refused\n")
+    print(f"`{arguments.model}`, n = {count}; {shown - count} of {shown} were refused\n")
     print("| patients | dose score | DVH score | dose less the first | DVH less the first |\n|---|---|---|---|---|")
     print("\n".join(line(words, found, errors[CHALLENGE]) for words, found in errors.items()))
 
