@@ -21,7 +21,12 @@ CONTENT = {  # by name, else by the first letters
 
 def announce(files: Iterable[Path], out: Path, what: str = "prediction", *, dose: str = "predicted dose") -> None:
     """Say where the result is, on stdout. dose: what the RTDOSE is."""
+    contents = {path.name: dose if path.name.startswith("RD") else content_of(path.name) for path in files}
+    width = max(map(len, contents.values()), default=0)
     print(f"The {what} is in {out}:")
-    for path in files:
-        content = dose if path.name.startswith("RD") else CONTENT.get(path.name, CONTENT.get(path.name[:2], ""))
-        print(f"  {content:<32} {path.name}")
+    for name, content in contents.items():
+        print(f"  {content:<{width}}  {name}")
+
+
+def content_of(name: str) -> str:
+    return CONTENT.get(name, CONTENT.get(name[:2], ""))

@@ -1,6 +1,6 @@
 """OpenKBP's patients as a clinic would bring them: as DICOM, with contours, through the whole of ``dosepredict predict``.
 
-    python Testing/Benchmarks/as_dicom.py --data validation-pats [--model ID] [--only WAY ...] [--limit N]
+    python Testing/Benchmarks/as_dicom.py --data validation-pats [--model ID] [--only pt_N ...] [--limit N]
 
 The exported RTDOSE is scored by the challenge's official scores, but in the body alone: no dose is exported for masks and couch.
 Contours follow the voxels' edges; an External is the body that is found on the CT, and the targets. Left out are patients whose
