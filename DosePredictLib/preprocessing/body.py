@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -30,19 +32,23 @@ def body_mask(ct: Volume) -> np.ndarray:
 
 def _largest_piece(mask: np.ndarray, radii: list[int]) -> np.ndarray:
     """The largest piece that stays connected when thinned by ``radii`` (i, j), grown back and one voxel beyond."""
-    thinned = sitk.GrayscaleErode(sitk.GetImageFromArray(mask.astype(np.uint8)), [*radii, 0], sitk.sitkBall)
-    pieces = sitk.RelabelComponent(sitk.ConnectedComponent(thinned))  # ordered by size
-    largest = sitk.Equal(pieces, 1)
-    if not sitk.GetArrayViewFromImage(largest).any():
+    thinned = _by_slice(lambda image: sitk.GrayscaleErode(image, radii, sitk.sitkBall), mask)
+    pieces = sitk.RelabelComponent(sitk.ConnectedComponent(sitk.GetImageFromArray(thinned.astype(np.uint8))))  # ordered by size
+    largest = sitk.GetArrayViewFromImage(pieces) == 1
+    if not largest.any():
         raise InputError(
             f"The CT shows no body (nothing thicker than {2 * COUCH_MM:g} mm above {TISSUE_HU:g} HU);"
             " check that it is a CT in Hounsfield units, or contour External."
         )
-    grown = sitk.BinaryDilate(largest, [radii[0] + 1, radii[1] + 1, 0], sitk.sitkBall)
-    return sitk.GetArrayFromImage(grown).astype(bool)
+    return _by_slice(lambda image: sitk.BinaryDilate(image, [radius + 1 for radius in radii], sitk.sitkBall), largest)
 
 
 def filled(mask: np.ndarray) -> np.ndarray:
     """Holes of each slice filled, [k, j, i] bool."""
-    slices = in_threads(lambda plane: sitk.BinaryFillhole(sitk.GetImageFromArray(plane)), mask.astype(np.uint8))
-    return np.stack([sitk.GetArrayViewFromImage(plane) for plane in slices]).astype(bool)
+    return _by_slice(sitk.BinaryFillhole, mask)
+
+
+def _by_slice(filtered: Callable[[sitk.Image], sitk.Image], mask: np.ndarray) -> np.ndarray:
+    """[k, j, i] bool."""
+    planes = in_threads(lambda plane: filtered(sitk.GetImageFromArray(plane)), mask.astype(np.uint8))
+    return np.stack([sitk.GetArrayViewFromImage(plane) for plane in planes]).astype(bool)
