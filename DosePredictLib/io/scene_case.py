@@ -142,6 +142,8 @@ def _qa_case(description: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Q
 
 def _ct(arrays: Mapping[str, np.ndarray]) -> Volume:
     ct = _volume("ct", arrays)
+    if not np.isfinite(ct.array).all():
+        raise InputError("The CT has voxels that are not finite numbers (NaN or infinity); choose the CT as it was scanned.")
     return Volume(ct.array.astype(np.float32), ct.grid)
 
 

@@ -82,6 +82,14 @@ def test_volumes_arrive_in_a_folder_of_any_name(phantom_case: Case, tmp_path: Pa
     assert arrived.grid == phantom_case.ct.grid
 
 
+def test_a_ct_with_voxels_that_are_no_numbers_is_refused(phantom_case: Case, tmp_path: Path) -> None:
+    hu = phantom_case.ct.array.astype(np.float32)
+    hu[0, 0, 0] = np.nan
+    write_scene_case(tmp_path, replace(phantom_case, ct=Volume(hu, phantom_case.ct.grid)))
+    with pytest.raises(InputError, match="CT has voxels that are not finite"):
+        read_scene_case(tmp_path)
+
+
 def test_a_truncated_hand_over_is_refused(phantom_case: Case, tmp_path: Path) -> None:
     write_scene_case(tmp_path, phantom_case)
     data = (tmp_path / ARRAYS).read_bytes()
