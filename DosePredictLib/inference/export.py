@@ -15,11 +15,10 @@ def exported(dose: DoseGrid, case: Case, grid: Grid) -> DoseGrid:
     """The dose of a patient inside the body; targets keep their DVHs, whose cold ends interpolation would make colder."""
     body = body_on(case, grid)
     found = to_grid(dose, grid, body)
-    before, after = target_masks(case, dose.grid), target_masks(case, grid)
-    for slot, inside in before.items():
-        now = after[slot]
-        if inside is not None and now is not None:
-            _keep_dvh(dose.gray[inside], found.gray, now & body, found.grid.voxel_volume_cc / dose.grid.voxel_volume_cc)
+    volume_ratio = grid.voxel_volume_cc / dose.grid.voxel_volume_cc
+    for before, after in zip(target_masks(case, dose.grid).values(), target_masks(case, grid).values(), strict=True):
+        if before is not None and after is not None:
+            _keep_dvh(dose.gray[before], found.gray, after & body, volume_ratio)
     return found
 
 

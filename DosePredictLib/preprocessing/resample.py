@@ -38,7 +38,7 @@ def resample(volume: Volume, grid: Grid, *, outside: float, antialias: bool = Tr
     step = volume.grid.axes.T @ grid.axes * grid.spacing / np.array(volume.grid.spacing)[:, None]
     if np.allclose(step, np.diag(np.diag(step)), atol=1e-6):
         return _along_each_axis(volume, grid, np.diag(step), variance, outside)
-    return _by_itk(volume, grid, variance, outside)
+    return by_itk(volume, grid, variance, outside)
 
 
 def averaging(old: Grid, new: Grid) -> np.ndarray:
@@ -90,7 +90,8 @@ def _average(count: int, variance: float) -> np.ndarray:
     return matrix
 
 
-def _by_itk(volume: Volume, grid: Grid, variance: np.ndarray, outside: float) -> np.ndarray:
+def by_itk(volume: Volume, grid: Grid, variance: np.ndarray, outside: float) -> np.ndarray:
+    """Between any grids. variance: (3,) of the Gaussian before, in old voxels^2."""
     image = to_image(volume)
     if variance.any():
         image = sitk.DiscreteGaussian(image, variance.tolist(), WIDEST, LOST, useImageSpacing=False)

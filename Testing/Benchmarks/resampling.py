@@ -15,11 +15,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
-import SimpleITK as sitk
 
 from DosePredictLib.core import Grid, Volume
 from DosePredictLib.preprocessing.channels import along_patient
-from DosePredictLib.preprocessing.resample import resample, to_image
+from DosePredictLib.preprocessing.resample import averaging, by_itk, resample
 
 NETWORK_MM = (3.90625, 3.90625, 2.5)
 SCANS = {
@@ -29,16 +28,8 @@ SCANS = {
 }
 
 
-def by_itk(volume: Volume, grid: Grid) -> np.ndarray:
-    variance = np.maximum(0, np.array(grid.spacing) ** 2 - np.array(volume.grid.spacing) ** 2) / 12
-    image = to_image(volume)
-    if variance.any():
-        image = sitk.DiscreteGaussian(image, variance.tolist())
-    reference = sitk.Image(list(grid.size), sitk.sitkUInt8)
-    reference.SetSpacing(grid.spacing)
-    reference.SetOrigin(grid.origin)
-    reference.SetDirection(grid.direction)
-    return sitk.GetArrayFromImage(sitk.Resample(image, reference, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32))
+def theirs(volume: Volume, grid: Grid) -> np.ndarray:
+    return by_itk(volume, grid, averaging(volume.grid, grid), 0.0)
 
 
 def ours(volume: Volume, grid: Grid) -> np.ndarray:
@@ -61,7 +52,7 @@ def main() -> None:
     print("| what | ours, s | SimpleITK, s | largest difference, of 1000 |\n|---|---|---|---|")
     for words, (old, new) in cases.items():
         volume = Volume(np.random.default_rng(0).uniform(0, 1000, old.shape).astype(np.float32), old)
-        (fast, found), (slow, known) = seconds(ours, volume, new), seconds(by_itk, volume, new)
+        (fast, found), (slow, known) = seconds(ours, volume, new), seconds(theirs, volume, new)
         print(f"| {words} | {fast:.2f} | {slow:.2f} | {np.abs(found - known).max():.0e} |", flush=True)
 
 
