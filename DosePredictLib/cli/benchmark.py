@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     openkbp.add_argument(
         "--predictions", type=Path, metavar="OUT", help="write pt_N.csv in the challenge's submission format here"
     )
+    openkbp.add_argument(
+        "--without-ct", action="store_true", help="score patients whose ct.csv is missing, too, as water where dose may be"
+    )
     openkbp.set_defaults(benchmark=run_openkbp)
     measured = benchmarks.add_parser("measured", help="predicted measured dose, beside the planned dose as the prediction")
     benchmark_measured.add_arguments(measured)
@@ -51,13 +55,14 @@ def run_openkbp(arguments: argparse.Namespace) -> int:
     from ..io.openkbp import find_patients, read_patient, write_dose
 
     folders = find_patients(arguments.data)[: arguments.limit]
+    water = without_ct(folders, allowed=arguments.without_ct)
     other = read_run(arguments.compare) if arguments.compare else None
     predictor = Predictor.load(arguments.model, arguments.device)
     if arguments.predictions:
         arguments.predictions.mkdir(parents=True, exist_ok=True)
     scores, estimates, started = Scores(), Scores(), time.monotonic()
     for number, folder in enumerate(folders, start=1):
-        patient = read_patient(folder)
+        patient = read_patient(folder, water_for_ct=arguments.without_ct)
         prediction = predicted(predictor, patient, arguments)
         gray = where_possible(prediction.dose, patient)
         if arguments.predictions:
@@ -67,7 +72,8 @@ def run_openkbp(arguments: argparse.Namespace) -> int:
             if prediction.estimate is not None:
                 add(estimates, patient, where_possible(prediction.estimate, patient))
             print(f"{number:4d}/{len(folders)}  {patient.id:8s} {scores.dose_errors[patient.id]:6.3f} Gy", flush=True)
-    result = {**identity(predictor, arguments), "seconds_per_patient": (time.monotonic() - started) / len(folders)}
+    seconds = (time.monotonic() - started) / len(folders)
+    result = {**identity(predictor, arguments), "seconds_per_patient": seconds, "without_ct": water}
     if scores.dose_errors:
         result.update(scored(scores))
         if other:
@@ -78,6 +84,19 @@ def run_openkbp(arguments: argparse.Namespace) -> int:
         arguments.json.write_text(json.dumps(result, indent=1), encoding="utf-8")
     print(summary(result))
     return 0
+
+
+def without_ct(folders: Sequence[Path], *, allowed: bool) -> list[str]:
+    """Names of patients whose CT is missing. Raises InputError, before any is predicted, where they are not ``allowed``."""
+    from ..core import InputError
+
+    names = [folder.name for folder in folders if not (folder / "ct.csv").exists()]
+    if names and not allowed:
+        raise InputError(
+            f"{len(names)} of {len(folders)} patients have no ct.csv ({', '.join(names[:5])}{', ...' if len(names) > 5 else ''});"
+            " leave them out, or add --without-ct to score them as bodies of water where their possible_dose_mask is."
+        )
+    return names
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -160,7 +179,7 @@ def summary(result: dict[str, Any]) -> str:
     ]
     if "dose_score_gy" in result:
         lines += [
-            f"patients    {result['patients']}",
+            f"patients    {result['patients']}{as_water(result['without_ct'])}",
             score_line("dose score", result["dose_score_gy"], result["interval_gy"]["dose"]),
             score_line("DVH score", result["dvh_score_gy"], result["interval_gy"]["dvh"]),
             *(group_line(name, group) for name, group in result["groups"].items()),
@@ -170,6 +189,10 @@ def summary(result: dict[str, Any]) -> str:
     if "comparison" in result:
         lines += comparison_lines(result["comparison"])
     return "\n".join(lines)
+
+
+def as_water(names: Sequence[str]) -> str:
+    return f", {len(names)} of them without a CT, as bodies of water" if names else ""
 
 
 def score_line(name: str, gray: float, interval: list[float]) -> str:

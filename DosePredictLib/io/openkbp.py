@@ -61,7 +61,7 @@ def is_complete(path: Path, names: Sequence[str] = WITH_CT) -> bool:
 
 
 def read_patient(path: Path, *, water_for_ct: bool = False) -> OpenKbpPatient:
-    """water_for_ct: a patient of water, wherever dose may be, where the CT is missing; to learn from, not to predict for.
+    """water_for_ct: a patient of water, wherever dose may be, where the CT is missing; to learn from, or to score.
 
     Raises InputError where a file is missing or not in the challenge's format.
     """

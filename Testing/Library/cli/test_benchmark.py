@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from DosePredictLib.cli.benchmark import comparison, read_run, summary
+from DosePredictLib.cli.benchmark import comparison, read_run, summary, without_ct
 from DosePredictLib.core import InputError
 from DosePredictLib.evaluation.openkbp import OAR_NAMES
 from DosePredictLib.evaluation.openkbp_statistics import PatientErrors, statistics
@@ -21,6 +21,7 @@ def result(dose: np.ndarray) -> dict:
         "model": {"id": "c3d", "version": "0.1", "weights_sha256": "0" * 64},
         "request": {"steps": 1, "samples": 1, "seed": 0, "device": "cpu"},
         "seconds_per_patient": 1.0,
+        "without_ct": ["pt_0", "pt_3"],
         "patients": len(dose),
         "dose_score_gy": dose_score,
         "dvh_score_gy": dvh_score,
@@ -34,6 +35,7 @@ def test_scores_come_with_interval_groups_and_comparison():
     better["comparison"] = comparison(better, worse)
     text = summary(better)
     assert "dose score  2.0000 Gy   95 % 2.00 ... 2.00 Gy" in text
+    assert "patients    12, 2 of them without a CT, as bodies of water" in text
     assert "without PTV63      n =  12   dose 2.00 Gy   DVH 1.00 Gy" in text
     assert "7 organs missing   n =  12" in text
     assert "less c3d 0.1, 12 patients; below zero is better" in text
@@ -51,3 +53,13 @@ def test_a_file_that_is_no_run_is_refused_by_name(tmp_path):
         (tmp_path / "other.json").write_text(text)
         with pytest.raises(InputError, match=r"other\.json"):
             read_run(tmp_path / "other.json")
+
+
+def test_patients_without_ct_are_named_before_any_is_predicted(tmp_path):
+    folders = [tmp_path / f"pt_{number}" for number in (201, 205, 217)]
+    for folder in folders:
+        folder.mkdir()
+    (folders[0] / "ct.csv").write_text(",data\n")
+    assert without_ct(folders, allowed=True) == ["pt_205", "pt_217"]
+    with pytest.raises(InputError, match=r"2 of 3 patients have no ct\.csv \(pt_205, pt_217\); .* --without-ct"):
+        without_ct(folders, allowed=False)
