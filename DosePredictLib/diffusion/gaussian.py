@@ -44,12 +44,16 @@ class GaussianDiffusion:
 
     def scales(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """(sqrt(abar_t), sqrt(1 - abar_t)) for indices t (batch,), shaped to multiply ``like``."""
-        abar = self.alphas_cumprod.to(t.device)[t].reshape(-1, *[1] * (like.ndim - 1))
-        return abar.sqrt().to(like), (1 - abar).sqrt().to(like)
+        abar = self._abar(t).reshape(-1, *[1] * (like.ndim - 1))
+        return abar.sqrt().float().to(like), (1 - abar).sqrt().float().to(like)
 
     def told(self, t: Tensor) -> Tensor:
         """What the network is told of the indices t (batch,)."""
-        return t if self.clock == "t" else self.alphas_cumprod.to(t.device)[t].float()
+        return t if self.clock == "t" else self._abar(t).float().to(t.device)
+
+    def _abar(self, t: Tensor) -> Tensor:
+        """(batch,) float64, so on the CPU: not every GPU has it (Apple's)."""
+        return self.alphas_cumprod[t.cpu()]
 
     def add_noise(self, x_0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise."""

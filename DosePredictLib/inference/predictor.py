@@ -143,7 +143,7 @@ class Predictor:
         spacing = given.grid.spacing
         answer = predicted_volume(self.network, channels, self.recipe, spacing, half=half, on_step=on_step)
         answer = joined(answer, channels, self.companions, spacing, half=half)
-        return self.usual_targets.joined(answer, channels, self.recipe) if self.usual_targets else answer
+        return self.usual_targets.joined(answer, channels.cpu(), self.recipe) if self.usual_targets else answer
 
     def _sampler(self, given: Conditions, case: Case, places: tuple[int, int], answer: torch.Tensor | None) -> Sampler:
         """What draws a dose over the network's box."""

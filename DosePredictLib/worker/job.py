@@ -144,32 +144,37 @@ def sample(case: Case, job: Job) -> Sampled:
 
 
 def sampled(job: Job, predict: Callable[[Predictor, int], Prediction]) -> Sampled:
-    """What ``predict(predictor, samples)`` makes; where a GPU's memory does not suffice with one sample, at last on the CPU."""
-    import torch
-
-    from ..inference.predictor import Predictor
+    """What ``predict(predictor, samples)`` makes; where a GPU fails, with one sample or on the CPU, which is said."""
+    from ..inference.predictor import Predictor, device_of
 
     request, fallbacks = job.request, []
-    wanted = request.samples or default_samples(registry.find(request.model).card)
-    for device, samples in dict.fromkeys([(request.device, wanted), (request.device, 1), ("cpu", 1)]):
+    device = device_of(request.device).type
+    samples = request.samples or default_samples(registry.find(request.model).card)
+    while True:
         try:
             predictor = Predictor.load(request.model, device)
             prediction = calibrated(predict(predictor, samples), predictor.card)
-        except torch.OutOfMemoryError:
-            fallbacks.append(f"The GPU's memory did not suffice for {samples} sample(s) on {device}; less was computed.")
-            job.warn(fallbacks[-1])
-            continue
-        job.warn(*prediction.warnings)
-        steps = request.steps or predictor.default_steps
-        made_with = {
-            "steps": steps,
-            "samples": samples,
-            "seed": request.seed,
-            "device": predictor.device.type,
-            **request.treatment,
-        }
-        return Sampled(prediction, made_with, (*fallbacks, *prediction.warnings))
-    raise OutputError("The memory of this computer does not suffice for a prediction; close other programs and try again.")
+            break
+        except RuntimeError as error:  # PyTorch's, of memory as of what a device does not know
+            if device == "cpu":
+                raise
+            fallback, device, samples = with_less(str(error), device, samples)
+        fallbacks.append(fallback)
+        job.warn(fallback)
+    job.warn(*prediction.warnings)
+    steps = request.steps or predictor.default_steps
+    made_with = {"steps": steps, "samples": samples, "seed": request.seed, "device": device, **request.treatment}
+    return Sampled(prediction, made_with, (*fallbacks, *prediction.warnings))
+
+
+def with_less(error: str, device: str, samples: int) -> tuple[str, str, int]:
+    """What to say of a GPU's error, and where and with how many samples to try next."""
+    if "out of memory" not in error:
+        said = error.strip().partition("\n")[0] or "without a word why"
+        return f"The GPU ({device}) failed ({said}); predicted on the CPU instead.", "cpu", samples
+    if samples > 1:
+        return f"The GPU's memory did not suffice for {samples} samples; one was computed.", device, 1
+    return "The GPU's memory did not suffice; predicted on the CPU instead.", "cpu", samples
 
 
 def calibrated(prediction: Prediction, card: Mapping[str, Any]) -> Prediction:
