@@ -52,7 +52,7 @@ class GaussianDiffusion:
         return t if self.clock == "t" else self._abar(t).float().to(t.device)
 
     def _abar(self, t: Tensor) -> Tensor:
-        """(batch,) float64, so on the CPU: not every GPU has it (Apple's)."""
+        """(batch,) float64, so on the CPU: Apple's GPUs do not have it."""
         return self.alphas_cumprod[t.cpu()]
 
     def add_noise(self, x_0: Tensor, noise: Tensor, t: Tensor) -> Tensor:

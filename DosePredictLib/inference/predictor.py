@@ -16,7 +16,7 @@ from .. import registry
 from ..core import Case, DoseGrid, Grid, ModelError, OutputError, Recipe, Volume
 from ..models.addiff_dose import ADDiffDose
 from ..models.diffdp import DiffDP
-from ..models.hardware import fast_bfloat16
+from ..models.hardware import fast_bfloat16, problem_with
 from ..models.resdose import ResDose
 from ..preprocessing.channels import Conditions, conditions, network_grid
 from ..preprocessing.dose_channels import PLANNED_DOSE
@@ -181,12 +181,17 @@ class Predictor:
 
 
 def device_of(name: str) -> torch.device:
-    """ "auto" is the fastest there is. Raises ModelError for a device this computer does not have."""
+    """ "auto" is a GPU where there is one that computes as the CPU does.
+
+    Raises ModelError for a device that this computer does not have, or whose results are wrong.
+    """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, available in there.items() if available))
+        return next(device for device in map(torch.device, there) if there[device.type] and not problem_with(device))
     if not there.get(name, False):
         raise ModelError(f"This computer has no usable device {name!r}; use --device auto or cpu.")
+    if problem := problem_with(torch.device(name)):
+        raise ModelError(f"The device {name!r} {problem}; use --device auto or cpu, or another version of PyTorch.")
     return torch.device(name)
 
 

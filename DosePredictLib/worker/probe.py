@@ -20,26 +20,25 @@ def probe() -> dict[str, Any]:
         import torch
     except Exception as error:  # a half-installed torch raises many kinds
         return found | {"error": f"torch cannot be imported ({type(error).__name__})"}
-    found["devices"] = [{"id": "cpu", "name": "CPU", "free_gb": None, "problem": _try_kernel("cpu")}]
+    found["devices"] = [{"id": "cpu", "name": "CPU", "free_gb": None, "problem": _problem_with("cpu")}]
     for index in range(torch.cuda.device_count()):
         free = torch.cuda.mem_get_info(index)[0] / 2**30
         name = torch.cuda.get_device_name(index)
-        found["devices"].append({"id": "cuda", "name": name, "free_gb": round(free, 1), "problem": _try_kernel(f"cuda:{index}")})
+        found["devices"].append(
+            {"id": "cuda", "name": name, "free_gb": round(free, 1), "problem": _problem_with(f"cuda:{index}")}
+        )
     if torch.backends.mps.is_available():
-        found["devices"].append({"id": "mps", "name": "Apple", "free_gb": None, "problem": _try_kernel("mps")})
+        found["devices"].append({"id": "mps", "name": "Apple", "free_gb": None, "problem": _problem_with("mps")})
     return found
 
 
-def _try_kernel(device: str) -> str:
-    """Empty where a product of two small matrices comes out right: a card too new or too old for this torch fails here."""
+def _problem_with(device: str) -> str:
     import torch
 
-    try:
-        ones = torch.ones(8, 8, device=device)
-        return "" if float((ones @ ones).sum()) == 512.0 else "it computes wrong results"
-    except Exception as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        return f"it does not compute: {first}"
+    from ..models.hardware import problem_with
+
+    problem = problem_with(torch.device(device))
+    return f"it {problem}" if problem else ""
 
 
 def _version(package: str) -> str | None:

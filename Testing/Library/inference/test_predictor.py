@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from DosePredictLib.core import Cancelled, Case, ModelError, OutputError, Recipe
+from DosePredictLib.inference import predictor as predictor_module
 from DosePredictLib.inference import weights
 from DosePredictLib.inference.predictor import Predictor, device_of, seeds_of
 from DosePredictLib.inference.slicewise import sample_slices
@@ -122,3 +123,11 @@ def test_weights_that_are_not_those_of_their_card_are_refused(models_with_tiny, 
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ModelError, match="--device"):
         device_of("tpu")
+
+
+def test_a_device_whose_results_are_wrong_is_refused_and_never_chosen(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(predictor_module, "problem_with", lambda device: "" if device.type == "cpu" else "computes wrong results")
+    assert device_of("auto").type == "cpu"
+    with pytest.raises(ModelError, match=r"'mps' computes wrong results; use --device auto or cpu"):
+        device_of("mps")

@@ -1,13 +1,14 @@
-"""Convolutions by oneDNN are those of PyTorch's own code, in answer and gradient; bfloat16 only where the hardware has it."""
+"""Convolutions by oneDNN are those of PyTorch's own code, in answer and gradient; devices are used for what they compute right."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from second_device import second_device
 from torch import nn
 
 from DosePredictLib.models.blocks import Same3d
-from DosePredictLib.models.hardware import convolved, fast_bfloat16, fast_precision
+from DosePredictLib.models.hardware import convolved, fast_bfloat16, fast_precision, problem_with
 
 CPU = torch.device("cpu")
 
@@ -49,3 +50,29 @@ def test_bfloat16_is_used_only_where_the_processor_computes_in_it(monkeypatch, h
     assert fast_bfloat16(CPU) is has_it
     with fast_precision(CPU):
         assert torch.is_autocast_enabled("cpu") is has_it
+
+
+def convolution_there(monkeypatch, change) -> str:
+    """What is said of a device on which convolutions of volumes come out otherwise."""
+    right = nn.Conv3d.forward
+    monkeypatch.setattr(nn.Conv3d, "forward", lambda self, x: right(self, x) if x.device == CPU else change(right(self, x)))
+    problem_with.cache_clear()
+    with second_device() as there:
+        return problem_with(there)
+
+
+def test_a_device_that_computes_as_the_cpu_does_has_no_problem(monkeypatch):
+    assert convolution_there(monkeypatch, lambda y: y * 1.001) == ""
+    assert problem_with(CPU) == ""
+
+
+def test_a_device_that_computes_otherwise_is_noticed(monkeypatch):
+    assert convolution_there(monkeypatch, lambda y: y.flip(1)) == "computes wrong results"
+    assert convolution_there(monkeypatch, lambda y: y * float("nan")) == "computes wrong results"
+
+
+def test_a_device_that_does_not_compute_is_noticed(monkeypatch):
+    def fails(_):
+        raise RuntimeError("no kernel image is available\nfor this device")
+
+    assert convolution_there(monkeypatch, fails) == "does not compute: no kernel image is available"
