@@ -1,4 +1,4 @@
-"""Convolutions by oneDNN are those of PyTorch's own code, in answer and gradient; devices are used for what they compute right."""
+"""Convolutions by oneDNN are those of PyTorch's own code, in answer and gradient; a device is used if it computes right."""
 
 from __future__ import annotations
 
