@@ -185,14 +185,25 @@ def device_of(name: str) -> torch.device:
 
     Raises ModelError for a device that this computer does not have, or whose results are wrong.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return next(device for device in map(torch.device, there) if there[device.type] and not problem_with(device))
-    if not there.get(name, False):
+        return next(device for device in devices() if not problem_with(device))
+    if name not in [device.type for device in devices()]:
         raise ModelError(f"This computer has no usable device {name!r}; use --device auto or cpu.")
     if problem := problem_with(torch.device(name)):
         raise ModelError(f"The device {name!r} {problem}; use --device auto or cpu, or another version of PyTorch.")
     return torch.device(name)
+
+
+def devices() -> list[torch.device]:
+    """Of this computer, the fastest first."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return [torch.device(kind) for kind, available in there.items() if available]
+
+
+def passed_over() -> list[str]:
+    """What is said of the GPUs that "auto" does not take."""
+    problems = ((device, problem_with(device)) for device in devices())
+    return [f"The GPU ({device.type}) was not used: it {problem}." for device, problem in problems if problem]
 
 
 def seeds_of(seed: int, samples: int) -> list[int]:

@@ -145,10 +145,11 @@ def sample(case: Case, job: Job) -> Sampled:
 
 def sampled(job: Job, predict: Callable[[Predictor, int], Prediction]) -> Sampled:
     """What ``predict(predictor, samples)`` makes; where a GPU fails, with one sample or on the CPU, which is said."""
-    from ..inference.predictor import Predictor, device_of
+    from ..inference.predictor import Predictor, device_of, passed_over
 
-    request, fallbacks = job.request, []
-    device = device_of(request.device).type
+    request = job.request
+    device, fallbacks = device_of(request.device).type, passed_over() if request.device == "auto" else []
+    job.warn(*fallbacks)
     samples = request.samples or default_samples(registry.find(request.model).card)
     while True:
         try:

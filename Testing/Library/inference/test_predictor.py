@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from DosePredictLib.core import Cancelled, Case, ModelError, OutputError, Recipe
 from DosePredictLib.inference import predictor as predictor_module
 from DosePredictLib.inference import weights
-from DosePredictLib.inference.predictor import Predictor, device_of, seeds_of
+from DosePredictLib.inference.predictor import Predictor, device_of, passed_over, seeds_of
 from DosePredictLib.inference.slicewise import sample_slices
 from DosePredictLib.models import build
 from DosePredictLib.registry import WEIGHTS
@@ -129,5 +129,6 @@ def test_a_device_whose_results_are_wrong_is_refused_and_never_chosen(monkeypatc
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(predictor_module, "problem_with", lambda device: "" if device.type == "cpu" else "computes wrong results")
     assert device_of("auto").type == "cpu"
+    assert passed_over() == ["The GPU (mps) was not used: it computes wrong results."]
     with pytest.raises(ModelError, match=r"'mps' computes wrong results; use --device auto or cpu"):
         device_of("mps")

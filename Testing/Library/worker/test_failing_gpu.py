@@ -34,6 +34,7 @@ class Gpu:
 
 def job(monkeypatch: pytest.MonkeyPatch, device: str) -> Any:
     monkeypatch.setattr(inference, "device_of", lambda _: torch.device(device))
+    monkeypatch.setattr(inference, "passed_over", list)
     load = staticmethod(lambda _, where: SimpleNamespace(device=where, card={}, default_steps=1))
     monkeypatch.setattr(inference.Predictor, "load", load)
     request = SimpleNamespace(model="resdose", device="auto", samples=4, steps=None, seed=0, treatment={})
@@ -65,6 +66,12 @@ def test_what_it_cannot_do_is_done_otherwise_and_told(monkeypatch, gpu, tried, s
     assert (found.made_with["device"], found.made_with["samples"]) == tried[-1]
     assert len(found.warnings) == len(said) and all(words in text for words, text in zip(said, found.warnings, strict=True))
     assert list(found.warnings) == asked.warnings
+
+
+def test_a_gpu_that_is_passed_over_is_told(monkeypatch):
+    asked = job(monkeypatch, "cpu")
+    monkeypatch.setattr(inference, "passed_over", lambda: ["The GPU (cuda) was not used."])
+    assert sampled(asked, Gpu(KERNEL).predict).warnings == ("The GPU (cuda) was not used.",) == tuple(asked.warnings)
 
 
 def test_on_the_cpu_a_fault_is_one(monkeypatch):
