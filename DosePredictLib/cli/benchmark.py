@@ -89,8 +89,9 @@ def run_openkbp(arguments: argparse.Namespace) -> int:
 def without_ct(folders: Sequence[Path], *, allowed: bool) -> list[str]:
     """Names of patients whose CT is missing. Raises InputError, before any is predicted, where they are not ``allowed``."""
     from ..core import InputError
+    from ..io.openkbp import is_complete
 
-    names = [folder.name for folder in folders if not (folder / "ct.csv").exists()]
+    names = [folder.name for folder in folders if not is_complete(folder, ("ct",))]
     if names and not allowed:
         raise InputError(
             f"{len(names)} of {len(folders)} patients have no ct.csv ({', '.join(names[:5])}{', ...' if len(names) > 5 else ''});"

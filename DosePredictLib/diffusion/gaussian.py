@@ -45,7 +45,8 @@ class GaussianDiffusion:
     def scales(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """(sqrt(abar_t), sqrt(1 - abar_t)) for indices t (batch,), shaped to multiply ``like``."""
         abar = self._abar(t).reshape(-1, *[1] * (like.ndim - 1))
-        return abar.sqrt().float().to(like), (1 - abar).sqrt().float().to(like)
+        signal, sigma = (one.sqrt().to(like.dtype).to(like.device) for one in (abar, 1 - abar))
+        return signal, sigma
 
     def told(self, t: Tensor) -> Tensor:
         """What the network is told of the indices t (batch,)."""

@@ -148,7 +148,8 @@ def sampled(job: Job, predict: Callable[[Predictor, int], Prediction]) -> Sample
     from ..inference.predictor import Predictor, device_of, passed_over
 
     request = job.request
-    device, fallbacks = device_of(request.device).type, passed_over() if request.device == "auto" else []
+    device = device_of(request.device).type
+    fallbacks = passed_over() if request.device == "auto" else []
     job.warn(*fallbacks)
     samples = request.samples or default_samples(registry.find(request.model).card)
     while True:
